@@ -1,0 +1,237 @@
+// Package ir is Spanway's one configuration, neutral between data planes: listeners, routes, backends, policies, telemetry.
+// It is also the native file format: [Load] reads YAML into a [Gateway], fills in every default, and reports every problem
+// at once with its place in the file.
+//
+// The package imports nothing of Spanway.
+package ir
+
+import "time"
+
+// Gateway is the whole configuration. It does not change once loaded.
+type Gateway struct {
+	Listeners []Listener
+	Admin     string // address of the admin listener (/healthz, /readyz, /metrics); "" = none
+	Telemetry Telemetry
+	Backends  []Backend // sorted by name
+	Routes    []Route   // in the order of the file
+	Limits    Limits
+	Shutdown  Shutdown
+}
+
+// Listener accepts clients.
+type Listener struct {
+	Name     string
+	Address  string // host:port
+	Protocol string // "http" (HTTP/1.1 and h2c by prior knowledge) or "https" (HTTP/1.1 and h2)
+	TLS      *ServerTLS
+}
+
+// ServerTLS is a listener's certificate.
+type ServerTLS struct {
+	CertFile, KeyFile string // PEM, read again when they change
+	ClientCAFile      string // "" = clients need no certificate
+	MinVersion        string // "1.2" (default) or "1.3"
+}
+
+// ClientTLS is how a TLS server that we call is verified.
+type ClientTLS struct {
+	CAFile             string // PEM; "" = the system's roots
+	CertFile, KeyFile  string // client certificate
+	ServerName         string // SNI and the name that is verified; "" = the host
+	InsecureSkipVerify bool
+}
+
+// Limits bound what clients can make the gateway hold.
+type Limits struct {
+	Body        int64 // bytes of a request body; default 10 MiB
+	Headers     int64 // bytes of a request head; default 64 KiB
+	Connections int64 // open client connections of all listeners; default 10000
+}
+
+// Shutdown bounds the end of the process.
+type Shutdown struct {
+	Drain time.Duration // how long running calls may go on after SIGTERM; default 30 s
+}
+
+// Backend is one place that answers LLM calls.
+type Backend struct {
+	Name       string
+	Provider   string            // a row of the provider table
+	As         string            // gen_ai.provider.name in place of the provider's own; ""
+	URL        string            // scheme, host, port and base path; "" = the provider's own
+	Path       string            // replaces the whole upstream path; ""
+	Model      string            // the model sent upstream, whatever the client named; ""
+	Models     map[string]string // aliases: client's name → name sent upstream
+	Deployment string            // Azure
+	APIVersion string            // Azure, Anthropic
+	Project    string            // Vertex AI
+	Location   string            // Vertex AI, and regional providers
+	Key        Credential
+	AuthHeader string            // header of the credential in place of the provider's own; ""
+	AuthPrefix Opt[string]       // what stands before the credential in that header, space included
+	Headers    map[string]string // set on every upstream request
+	Propagate  bool              // inject trace context upstream; default true
+	HTTP2      string            // "auto" (ALPN) or "h2c" (prior knowledge); default auto
+	TLS        ClientTLS
+	Demo       bool // answered by the built-in demo provider
+}
+
+// Opt is a value that may be absent.
+type Opt[T any] struct {
+	V   T
+	Set bool
+}
+
+// Secret is a value that never prints.
+type Secret string
+
+// String prints [redacted], for fmt and slog.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// GoString prints [redacted], for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText prints [redacted], for every encoder.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Credential is where the provider's key comes from.
+type Credential struct {
+	// Value is the key: inline, or from ${VAR} or ${file:PATH}. Empty with Passthrough false: send none.
+	Value Secret
+	// File is read again when it changes; "" = Value is it.
+	File string
+	// Passthrough sends the caller's own credential, moved to the provider's header when the client's dialect has another.
+	Passthrough bool
+}
+
+// Match selects calls. Every part that is set must hold.
+type Match struct {
+	Hosts   []string // exact, or "*.suffix"
+	Prefix  string   // path prefix at a segment border, removed before the provider sees the path
+	Exact   string
+	Regex   string // RE2, the whole path
+	Methods []string
+	Headers []HeaderMatch
+	Models  []string // exact, or with * for any run of characters
+}
+
+// HeaderMatch holds when a header has a value.
+type HeaderMatch struct {
+	Name  string
+	Exact string // "" with no Regex: the header is present
+	Regex string
+}
+
+// Route sends the calls it matches to backends. The most specific match wins: exact path, then longest prefix, then regex;
+// among equals hosts, methods, headers, models count; then the order of the file.
+type Route struct {
+	Name     string
+	Match    Match
+	Groups   [][]Target // groups in order of preference; within a group by weight
+	Retry    Retry
+	Timeout  Timeout
+	Policies []Policy
+	Capture  Opt[string] // content capture of this route: "off" or "messages"; absent = telemetry's
+	Spans    string      // "full" (default), "metadata" (neither usage nor content) or "off"
+	// StreamUsage asks providers that report a stream's usage only on request to do so, and takes the extra frame out of
+	// the client's stream.
+	StreamUsage bool
+}
+
+// Target is one backend of a group.
+type Target struct {
+	Backend string
+	Model   string // the model sent upstream; "" = the backend's
+	Weight  int    // default 1; 0 = never
+}
+
+// Retry says when and how another attempt is made.
+type Retry struct {
+	Attempts    int           // in all, first included; 1 = none. Default: 3 with one target or more
+	On          []string      // status codes, "5xx", "connect", "reset", "timeout"; default 429, 5xx, connect, reset, timeout
+	PerTry      time.Duration // bound of one attempt to its response head; 0 = none
+	BackoffBase time.Duration // default 50 ms
+	BackoffMax  time.Duration // default 2 s; also the longest Retry-After that is waited for
+}
+
+// Timeout bounds a call. Zero is no bound.
+type Timeout struct {
+	Request   time.Duration // the whole call; default none
+	FirstByte time.Duration // from sending the request to the response head; default 60 s
+	Idle      time.Duration // between two reads of the response; default 120 s
+}
+
+// Policy is one step of a route's pipeline: exactly one field is set.
+type Policy struct {
+	Guard *Guard
+}
+
+// Guard is a prompt guard.
+type Guard struct {
+	Name     string // the span's name
+	Request  string // "mask", "reject", or "" = not checked
+	Response string // "mask", "reject", or "" = not checked
+	Regex    *RegexGuard
+	Reject   Rejection
+}
+
+// RegexGuard finds text by patterns.
+type RegexGuard struct {
+	Builtins []string // SSN, CREDIT_CARD, PHONE_NUMBER, EMAIL
+	Patterns []Pattern
+}
+
+// Pattern is a regular expression (RE2) with a name for its placeholder and its span.
+type Pattern struct {
+	Name  string // "" = "CUSTOM"
+	Regex string
+}
+
+// Rejection is what a refused client gets.
+type Rejection struct {
+	Status  int    // default 403
+	Message string // default "The request was rejected due to inappropriate content"
+}
+
+// Telemetry is what is recorded and where it goes.
+type Telemetry struct {
+	Service     string            // service.name
+	Resource    map[string]string // further resource attributes
+	Sampler     Sampler
+	Propagators []string // tracecontext, baggage, b3, b3multi, jaeger, xray
+	Capture     string   // "off" or "messages"
+	Conventions []string // genai
+	Traces      []OTLP   // sinks
+	Metrics     Metrics
+}
+
+// Sampler is a head sampler.
+type Sampler struct {
+	Type  string  // always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio
+	Ratio float64 // 0…1
+}
+
+// OTLP is one OTLP destination.
+type OTLP struct {
+	Endpoint    string // http://host:port or https://host:port, path for the HTTP protocols
+	Protocol    string // grpc, http/protobuf or http/json
+	Headers     map[string]Secret
+	Timeout     time.Duration // of one export; default 10 s
+	Compression string        // "none" or "gzip"
+	TLS         ClientTLS
+	Queue       int64         // bytes of finished, encoded traces kept while the collector does not take them; default 64 MiB
+	Interval    time.Duration // longest wait before a batch is sent; default 1 s
+	RetryFor    time.Duration // how long one batch is tried; 0 = as long as the queue has room
+}
+
+// Metrics is where metrics go.
+type Metrics struct {
+	OTLP       *OTLP
+	Interval   time.Duration // of the OTLP push; default 60 s
+	Prometheus bool          // /metrics on the admin listener; default true
+}

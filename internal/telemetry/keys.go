@@ -1,0 +1,179 @@
+package telemetry
+
+// Key is an attribute name, as an index into the one table of names.
+type Key uint16
+
+// The attributes that Spanway emits. Names: OpenTelemetry semantic conventions 1.41 (GenAI, HTTP, URL, server, network,
+// error), and Spanway's own under spanway.
+const (
+	ErrorType Key = iota
+	GenAIOperationName
+	GenAIProviderName
+	GenAIRequestModel
+	GenAIRequestTemperature
+	GenAIRequestTopP
+	GenAIRequestTopK
+	GenAIRequestMaxTokens
+	GenAIRequestFrequencyPenalty
+	GenAIRequestPresencePenalty
+	GenAIRequestSeed
+	GenAIRequestStopSequences
+	GenAIRequestChoiceCount
+	GenAIRequestStream
+	GenAIRequestReasoningLevel
+	GenAIRequestPreviousResponseID
+	GenAIRequestEncodingFormats
+	GenAIOutputType
+	GenAIConversationID
+	GenAIResponseID
+	GenAIResponseModel
+	GenAIResponseFinishReasons
+	GenAIResponseTimeToFirstChunk
+	GenAIUsageInputTokens
+	GenAIUsageOutputTokens
+	GenAIUsageCacheRead
+	GenAIUsageCacheCreation
+	GenAIUsageReasoning
+	GenAIEmbeddingsDimensionCount
+	GenAIInputMessages
+	GenAIOutputMessages
+	GenAISystemInstructions
+	GenAIToolDefinitions
+	OpenAIAPIType
+	OpenAIRequestServiceTier
+	OpenAIResponseServiceTier
+	OpenAIResponseSystemFingerprint
+	AzureResourceProviderNamespace
+	ServerAddress
+	ServerPort
+	ClientAddress
+	ClientPort
+	HTTPRequestMethod
+	HTTPRequestMethodOriginal
+	HTTPRequestBodySize
+	HTTPResponseBodySize
+	HTTPRequestResendCount
+	HTTPResponseStatusCode
+	HTTPRoute
+	NetworkProtocolName
+	NetworkProtocolVersion
+	NetworkPeerAddress
+	NetworkPeerPort
+	URLFull
+	URLPath
+	URLQuery
+	URLScheme
+	UserAgentOriginal
+	SpanwayRoute
+	SpanwayBackend
+	SpanwayProvider
+	SpanwayAttempt
+	SpanwayAttempts
+	SpanwayOutcome
+	SpanwayRetryReason
+	SpanwayGatewayOverhead
+	SpanwayStreamChunks
+	SpanwayRequestModelAlias
+	SpanwayTruncated
+	SpanwayGuardrailName
+	SpanwayGuardrailKind
+	SpanwayGuardrailPhase
+	SpanwayGuardrailAction
+	SpanwayGuardrailResult
+	SpanwayGuardrailRule
+	AIRegexAction
+	AIRegexResult
+	ExceptionType
+	ExceptionMessage
+	SpanwayMatches
+	SpanwayBackoff
+	numKeys
+)
+
+// names is the one table of attribute names, by Key.
+var names = [numKeys]string{
+	ErrorType:                       "error.type",
+	GenAIOperationName:              "gen_ai.operation.name",
+	GenAIProviderName:               "gen_ai.provider.name",
+	GenAIRequestModel:               "gen_ai.request.model",
+	GenAIRequestTemperature:         "gen_ai.request.temperature",
+	GenAIRequestTopP:                "gen_ai.request.top_p",
+	GenAIRequestTopK:                "gen_ai.request.top_k",
+	GenAIRequestMaxTokens:           "gen_ai.request.max_tokens",
+	GenAIRequestFrequencyPenalty:    "gen_ai.request.frequency_penalty",
+	GenAIRequestPresencePenalty:     "gen_ai.request.presence_penalty",
+	GenAIRequestSeed:                "gen_ai.request.seed",
+	GenAIRequestStopSequences:       "gen_ai.request.stop_sequences",
+	GenAIRequestChoiceCount:         "gen_ai.request.choice.count",
+	GenAIRequestStream:              "gen_ai.request.stream",
+	GenAIRequestReasoningLevel:      "gen_ai.request.reasoning.level",
+	GenAIRequestPreviousResponseID:  "gen_ai.request.previous_response.id",
+	GenAIRequestEncodingFormats:     "gen_ai.request.encoding_formats",
+	GenAIOutputType:                 "gen_ai.output.type",
+	GenAIConversationID:             "gen_ai.conversation.id",
+	GenAIResponseID:                 "gen_ai.response.id",
+	GenAIResponseModel:              "gen_ai.response.model",
+	GenAIResponseFinishReasons:      "gen_ai.response.finish_reasons",
+	GenAIResponseTimeToFirstChunk:   "gen_ai.response.time_to_first_chunk",
+	GenAIUsageInputTokens:           "gen_ai.usage.input_tokens",
+	GenAIUsageOutputTokens:          "gen_ai.usage.output_tokens",
+	GenAIUsageCacheRead:             "gen_ai.usage.cache_read.input_tokens",
+	GenAIUsageCacheCreation:         "gen_ai.usage.cache_creation.input_tokens",
+	GenAIUsageReasoning:             "gen_ai.usage.reasoning.output_tokens",
+	GenAIEmbeddingsDimensionCount:   "gen_ai.embeddings.dimension.count",
+	GenAIInputMessages:              "gen_ai.input.messages",
+	GenAIOutputMessages:             "gen_ai.output.messages",
+	GenAISystemInstructions:         "gen_ai.system_instructions",
+	GenAIToolDefinitions:            "gen_ai.tool.definitions",
+	OpenAIAPIType:                   "openai.api.type",
+	OpenAIRequestServiceTier:        "openai.request.service_tier",
+	OpenAIResponseServiceTier:       "openai.response.service_tier",
+	OpenAIResponseSystemFingerprint: "openai.response.system_fingerprint",
+	AzureResourceProviderNamespace:  "azure.resource_provider.namespace",
+	ServerAddress:                   "server.address",
+	ServerPort:                      "server.port",
+	ClientAddress:                   "client.address",
+	ClientPort:                      "client.port",
+	HTTPRequestMethod:               "http.request.method",
+	HTTPRequestMethodOriginal:       "http.request.method_original",
+	HTTPRequestBodySize:             "http.request.body.size",
+	HTTPResponseBodySize:            "http.response.body.size",
+	HTTPRequestResendCount:          "http.request.resend_count",
+	HTTPResponseStatusCode:          "http.response.status_code",
+	HTTPRoute:                       "http.route",
+	NetworkProtocolName:             "network.protocol.name",
+	NetworkProtocolVersion:          "network.protocol.version",
+	NetworkPeerAddress:              "network.peer.address",
+	NetworkPeerPort:                 "network.peer.port",
+	URLFull:                         "url.full",
+	URLPath:                         "url.path",
+	URLQuery:                        "url.query",
+	URLScheme:                       "url.scheme",
+	UserAgentOriginal:               "user_agent.original",
+	SpanwayRoute:                    "spanway.route",
+	SpanwayBackend:                  "spanway.backend",
+	SpanwayProvider:                 "spanway.provider",
+	SpanwayAttempt:                  "spanway.attempt",
+	SpanwayAttempts:                 "spanway.attempts",
+	SpanwayOutcome:                  "spanway.outcome",
+	SpanwayRetryReason:              "spanway.retry.reason",
+	SpanwayGatewayOverhead:          "spanway.gateway.overhead",
+	SpanwayStreamChunks:             "spanway.stream.chunks",
+	SpanwayRequestModelAlias:        "spanway.request.model_alias",
+	SpanwayTruncated:                "spanway.truncated",
+	SpanwayGuardrailName:            "spanway.guardrail.name",
+	SpanwayGuardrailKind:            "spanway.guardrail.kind",
+	SpanwayGuardrailPhase:           "spanway.guardrail.phase",
+	SpanwayGuardrailAction:          "spanway.guardrail.action",
+	SpanwayGuardrailResult:          "spanway.guardrail.result",
+	SpanwayGuardrailRule:            "spanway.guardrail.rule",
+	AIRegexAction:                   "ai.regex.action",
+	AIRegexResult:                   "ai.regex.result",
+	ExceptionType:                   "exception.type",
+	ExceptionMessage:                "exception.message",
+	SpanwayMatches:                  "spanway.guardrail.matches",
+	SpanwayBackoff:                  "spanway.retry.backoff",
+}
+
+// String is the attribute's name.
+func (k Key) String() string { return names[k] }

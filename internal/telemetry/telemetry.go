@@ -1,0 +1,2 @@
+// Package telemetry records calls as OpenTelemetry GenAI traces and metrics, and exports them.
+package telemetry
