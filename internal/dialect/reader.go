@@ -1,0 +1,95 @@
+// Package dialect holds what the wire formats of its subfolders share: reading a response frame by frame, whatever its
+// framing. One subfolder is one dialect.
+package dialect
+
+import (
+	"mime"
+	"strings"
+
+	"github.com/spanway/spanway/internal/frame"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Decoder fills in an event from one frame's data. ev comes reset, with Raw and Dialect set; data that does not decode
+// leaves it as it is. A Decoder belongs to one response.
+type Decoder interface {
+	Decode(f *frame.Frame, ev *llm.Event)
+}
+
+// Framing is how a response body is cut into frames.
+type Framing uint8
+
+// The framings.
+const (
+	Whole  Framing = iota // one JSON value is one frame
+	SSE                   // server-sent events
+	NDJSON                // one JSON value a line
+	Array                 // the elements of one JSON array
+)
+
+// FramingOf tells the framing of a response by its content type; other stands for application/json.
+func FramingOf(h *llm.Head, other Framing) Framing {
+	ct := h.Header.Get("Content-Type")
+	if i := strings.IndexByte(ct, ';'); i >= 0 {
+		if t, _, err := mime.ParseMediaType(ct); err == nil {
+			ct = t
+		} else {
+			ct = strings.TrimSpace(ct[:i])
+		}
+	}
+	switch strings.ToLower(ct) {
+	case "text/event-stream":
+		return SSE
+	case "application/x-ndjson", "application/ndjson", "application/jsonl":
+		return NDJSON
+	}
+	return other
+}
+
+// NewReader returns a reader that cuts by f and decodes with dec.
+func NewReader(d llm.Dialect, f Framing, dec Decoder) llm.Reader {
+	r := &reader{dialect: d, decoder: dec}
+	switch f {
+	case SSE:
+		r.splitter = frame.NewSSE(llm.MaxFrame)
+	case NDJSON:
+		r.splitter = frame.NewNDJSON(llm.MaxFrame)
+	case Array:
+		r.splitter = frame.NewArray(llm.MaxFrame)
+	default:
+		r.splitter = frame.NewWhole(llm.MaxBody)
+	}
+	r.onFrame = r.frame
+	return r
+}
+
+type reader struct {
+	dialect   llm.Dialect
+	splitter  frame.Splitter
+	decoder   Decoder
+	onFrame   func(frame.Frame) error // made once: a method value allocates
+	emit      func(*llm.Event) error
+	event     llm.Event
+	truncated bool
+}
+
+// Read implements llm.Reader.
+func (r *reader) Read(p []byte, eof bool, emit func(*llm.Event) error) error {
+	r.emit = emit
+	return r.splitter.Split(p, eof, r.onFrame)
+}
+
+// Truncated implements llm.Reader.
+func (r *reader) Truncated() bool { return r.truncated }
+
+func (r *reader) frame(f frame.Frame) error {
+	ev := &r.event
+	ev.Reset()
+	ev.Raw, ev.Dialect = f.Raw, r.dialect
+	if f.Skipped {
+		r.truncated = true
+	} else {
+		r.decoder.Decode(&f, ev)
+	}
+	return r.emit(ev)
+}
