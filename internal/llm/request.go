@@ -16,6 +16,8 @@ type Request struct {
 	ModelAt [2]int
 	// StreamUsage is true for a stream whose request asks that usage be reported, or whose API always reports it.
 	StreamUsage bool
+	// StreamArray is true for a stream that the client takes as one JSON array (Gemini without alt=sse).
+	StreamArray bool
 
 	codec        Codec
 	conversation *Conversation
@@ -139,5 +141,8 @@ type Part struct {
 	Data      string
 	Signature string
 	IsError   bool // of a tool result
-	Raw       []byte
+	// Repeat marks text of a response that earlier events already told in fragments, as the closing events of OpenAI's
+	// Responses API do: it may be edited where it stands, and is not new content.
+	Repeat bool
+	Raw    []byte
 }

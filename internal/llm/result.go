@@ -114,6 +114,9 @@ func (r *Result) Messages() []Message {
 
 // part joins p to the part it continues: the last of its choice with the same kind and index.
 func (r *Result) part(p *Part) {
+	if p.Repeat {
+		return
+	}
 	if p.Choice < 0 || p.Choice >= maxChoices {
 		r.Truncated = true
 		return

@@ -4,21 +4,23 @@ import (
 	"strconv"
 
 	"github.com/spanway/spanway/internal/llm"
-	"github.com/spanway/spanway/internal/telemetry"
 )
 
 // Attributes is what a GenAI span says about a call, by attribute name: r as parsed, res as folded, and the status of the
 // response, which error.type falls back to. It is the dialects' own check, independent of the gateway.
 func Attributes(r *llm.Request, res *llm.Result, op llm.Op, provider string, status int) map[string]any {
 	a := attrs{}
-	a.set(telemetry.GenAIOperationName, string(op))
-	a.set(telemetry.GenAIProviderName, provider)
-	a.set(telemetry.GenAIRequestModel, r.Model)
+	a.set("gen_ai.operation.name", string(op))
+	a.set("gen_ai.provider.name", provider)
+	a.set("gen_ai.request.model", r.Model)
 	if r.Stream {
-		a[telemetry.GenAIRequestStream.String()] = true
+		a["gen_ai.request.stream"] = true
 	}
 	a.request(&r.Params)
 	a.response(res)
+	if r.Params.ConversationID == "" {
+		a.set("gen_ai.conversation.id", res.Conversation)
+	}
 	errType := ""
 	if res.Err != nil {
 		errType = res.Err.Type
@@ -27,11 +29,11 @@ func Attributes(r *llm.Request, res *llm.Result, op llm.Op, provider string, sta
 	if failed && errType == "" {
 		errType = strconv.Itoa(status)
 	}
-	a.set(telemetry.ErrorType, errType)
+	a.set("error.type", errType)
 	if res.Dimensions > 0 {
-		a[telemetry.GenAIEmbeddingsDimensionCount.String()] = res.Dimensions
+		a["gen_ai.embeddings.dimension.count"] = res.Dimensions
 	} else if failed {
-		opt(a, telemetry.GenAIEmbeddingsDimensionCount, r.Params.Dimensions)
+		opt(a, "gen_ai.embeddings.dimension.count", r.Params.Dimensions)
 	}
 	return a
 }
@@ -39,50 +41,50 @@ func Attributes(r *llm.Request, res *llm.Result, op llm.Op, provider string, sta
 type attrs map[string]any
 
 // set sets k unless v is empty.
-func (a attrs) set(k telemetry.Key, v string) {
+func (a attrs) set(k string, v string) {
 	if v != "" {
-		a[k.String()] = v
+		a[k] = v
 	}
 }
 
-func (a attrs) list(k telemetry.Key, v []string) {
+func (a attrs) list(k string, v []string) {
 	if len(v) > 0 {
-		a[k.String()] = v
+		a[k] = v
 	}
 }
 
-func opt[T any](a attrs, k telemetry.Key, v llm.Opt[T]) {
+func opt[T any](a attrs, k string, v llm.Opt[T]) {
 	if v.Set {
-		a[k.String()] = v.V
+		a[k] = v.V
 	}
 }
 
 func (a attrs) request(p *llm.Params) {
-	opt(a, telemetry.GenAIRequestTemperature, p.Temperature)
-	opt(a, telemetry.GenAIRequestTopP, p.TopP)
-	opt(a, telemetry.GenAIRequestTopK, p.TopK)
-	opt(a, telemetry.GenAIRequestFrequencyPenalty, p.FrequencyPenalty)
-	opt(a, telemetry.GenAIRequestPresencePenalty, p.PresencePenalty)
-	opt(a, telemetry.GenAIRequestMaxTokens, p.MaxTokens)
-	opt(a, telemetry.GenAIRequestSeed, p.Seed)
-	opt(a, telemetry.GenAIRequestChoiceCount, p.ChoiceCount)
-	a.list(telemetry.GenAIRequestStopSequences, p.Stop)
-	a.list(telemetry.GenAIRequestEncodingFormats, p.EncodingFormats)
-	a.set(telemetry.GenAIOutputType, p.OutputType)
-	a.set(telemetry.GenAIRequestReasoningLevel, p.ReasoningLevel)
-	a.set(telemetry.OpenAIRequestServiceTier, p.ServiceTier)
-	a.set(telemetry.GenAIConversationID, p.ConversationID)
+	opt(a, "gen_ai.request.temperature", p.Temperature)
+	opt(a, "gen_ai.request.top_p", p.TopP)
+	opt(a, "gen_ai.request.top_k", p.TopK)
+	opt(a, "gen_ai.request.frequency_penalty", p.FrequencyPenalty)
+	opt(a, "gen_ai.request.presence_penalty", p.PresencePenalty)
+	opt(a, "gen_ai.request.max_tokens", p.MaxTokens)
+	opt(a, "gen_ai.request.seed", p.Seed)
+	opt(a, "gen_ai.request.choice.count", p.ChoiceCount)
+	a.list("gen_ai.request.stop_sequences", p.Stop)
+	a.list("gen_ai.request.encoding_formats", p.EncodingFormats)
+	a.set("gen_ai.output.type", p.OutputType)
+	a.set("gen_ai.request.reasoning.level", p.ReasoningLevel)
+	a.set("openai.request.service_tier", p.ServiceTier)
+	a.set("gen_ai.conversation.id", p.ConversationID)
 }
 
 func (a attrs) response(res *llm.Result) {
-	a.set(telemetry.GenAIResponseID, res.ID)
-	a.set(telemetry.GenAIResponseModel, res.Model)
-	a.list(telemetry.GenAIResponseFinishReasons, res.FinishReasons())
-	a.set(telemetry.OpenAIResponseServiceTier, res.ServiceTier)
-	a.set(telemetry.OpenAIResponseSystemFingerprint, res.Fingerprint)
-	opt(a, telemetry.GenAIUsageInputTokens, res.Usage.Input)
-	opt(a, telemetry.GenAIUsageOutputTokens, res.Usage.Output)
-	opt(a, telemetry.GenAIUsageCacheRead, res.Usage.CacheRead)
-	opt(a, telemetry.GenAIUsageCacheCreation, res.Usage.CacheWrite)
-	opt(a, telemetry.GenAIUsageReasoning, res.Usage.Reasoning)
+	a.set("gen_ai.response.id", res.ID)
+	a.set("gen_ai.response.model", res.Model)
+	a.list("gen_ai.response.finish_reasons", res.FinishReasons())
+	a.set("openai.response.service_tier", res.ServiceTier)
+	a.set("openai.response.system_fingerprint", res.Fingerprint)
+	opt(a, "gen_ai.usage.input_tokens", res.Usage.Input)
+	opt(a, "gen_ai.usage.output_tokens", res.Usage.Output)
+	opt(a, "gen_ai.usage.cache_read.input_tokens", res.Usage.CacheRead)
+	opt(a, "gen_ai.usage.cache_creation.input_tokens", res.Usage.CacheWrite)
+	opt(a, "gen_ai.usage.reasoning.output_tokens", res.Usage.Reasoning)
 }

@@ -7,48 +7,47 @@ import (
 	"strings"
 
 	"github.com/spanway/spanway/internal/llm"
-	"github.com/spanway/spanway/internal/telemetry"
 )
 
 // row pairs a key of expected with its attribute.
 type row struct {
 	key    string
-	attr   telemetry.Key
+	attr   string
 	detail bool // a detail counter: an expected 0 and an absent attribute are the same
 }
 
 // rows is the README's table of attributes. A key that it lists without an attribute is not compared.
 var rows = []row{
-	{key: "operation_name", attr: telemetry.GenAIOperationName},
-	{key: "provider_name", attr: telemetry.GenAIProviderName},
-	{key: "request_model", attr: telemetry.GenAIRequestModel},
-	{key: "temperature", attr: telemetry.GenAIRequestTemperature},
-	{key: "top_p", attr: telemetry.GenAIRequestTopP},
-	{key: "top_k", attr: telemetry.GenAIRequestTopK},
-	{key: "max_tokens", attr: telemetry.GenAIRequestMaxTokens},
-	{key: "frequency_penalty", attr: telemetry.GenAIRequestFrequencyPenalty},
-	{key: "presence_penalty", attr: telemetry.GenAIRequestPresencePenalty},
-	{key: "seed", attr: telemetry.GenAIRequestSeed},
-	{key: "stop_sequences", attr: telemetry.GenAIRequestStopSequences},
-	{key: "encoding_formats", attr: telemetry.GenAIRequestEncodingFormats},
-	{key: "choice_count", attr: telemetry.GenAIRequestChoiceCount},
-	{key: "stream", attr: telemetry.GenAIRequestStream},
-	{key: "output_type", attr: telemetry.GenAIOutputType},
-	{key: "reasoning_level", attr: telemetry.GenAIRequestReasoningLevel},
-	{key: "service_tier", attr: telemetry.OpenAIRequestServiceTier},
-	{key: "conversation_id", attr: telemetry.GenAIConversationID},
-	{key: "response_id", attr: telemetry.GenAIResponseID},
-	{key: "response_model", attr: telemetry.GenAIResponseModel},
-	{key: "finish_reasons", attr: telemetry.GenAIResponseFinishReasons},
-	{key: "response_service_tier", attr: telemetry.OpenAIResponseServiceTier},
-	{key: "system_fingerprint", attr: telemetry.OpenAIResponseSystemFingerprint},
-	{key: "usage.input_tokens", attr: telemetry.GenAIUsageInputTokens},
-	{key: "usage.output_tokens", attr: telemetry.GenAIUsageOutputTokens},
-	{key: "usage.cache_read_input_tokens", attr: telemetry.GenAIUsageCacheRead, detail: true},
-	{key: "usage.cache_write_input_tokens", attr: telemetry.GenAIUsageCacheCreation, detail: true},
-	{key: "usage.reasoning_output_tokens", attr: telemetry.GenAIUsageReasoning, detail: true},
-	{key: "embedding_dimension_count", attr: telemetry.GenAIEmbeddingsDimensionCount},
-	{key: "error.type", attr: telemetry.ErrorType},
+	{key: "operation_name", attr: "gen_ai.operation.name"},
+	{key: "provider_name", attr: "gen_ai.provider.name"},
+	{key: "request_model", attr: "gen_ai.request.model"},
+	{key: "temperature", attr: "gen_ai.request.temperature"},
+	{key: "top_p", attr: "gen_ai.request.top_p"},
+	{key: "top_k", attr: "gen_ai.request.top_k"},
+	{key: "max_tokens", attr: "gen_ai.request.max_tokens"},
+	{key: "frequency_penalty", attr: "gen_ai.request.frequency_penalty"},
+	{key: "presence_penalty", attr: "gen_ai.request.presence_penalty"},
+	{key: "seed", attr: "gen_ai.request.seed"},
+	{key: "stop_sequences", attr: "gen_ai.request.stop_sequences"},
+	{key: "encoding_formats", attr: "gen_ai.request.encoding_formats"},
+	{key: "choice_count", attr: "gen_ai.request.choice.count"},
+	{key: "stream", attr: "gen_ai.request.stream"},
+	{key: "output_type", attr: "gen_ai.output.type"},
+	{key: "reasoning_level", attr: "gen_ai.request.reasoning.level"},
+	{key: "service_tier", attr: "openai.request.service_tier"},
+	{key: "conversation_id", attr: "gen_ai.conversation.id"},
+	{key: "response_id", attr: "gen_ai.response.id"},
+	{key: "response_model", attr: "gen_ai.response.model"},
+	{key: "finish_reasons", attr: "gen_ai.response.finish_reasons"},
+	{key: "response_service_tier", attr: "openai.response.service_tier"},
+	{key: "system_fingerprint", attr: "openai.response.system_fingerprint"},
+	{key: "usage.input_tokens", attr: "gen_ai.usage.input_tokens"},
+	{key: "usage.output_tokens", attr: "gen_ai.usage.output_tokens"},
+	{key: "usage.cache_read_input_tokens", attr: "gen_ai.usage.cache_read.input_tokens", detail: true},
+	{key: "usage.cache_write_input_tokens", attr: "gen_ai.usage.cache_creation.input_tokens", detail: true},
+	{key: "usage.reasoning_output_tokens", attr: "gen_ai.usage.reasoning.output_tokens", detail: true},
+	{key: "embedding_dimension_count", attr: "gen_ai.embeddings.dimension.count"},
+	{key: "error.type", attr: "error.type"},
 }
 
 // Diff compares the attributes of a GenAI span, by their OpenTelemetry names, with what is expected and returns one line
@@ -56,7 +55,7 @@ var rows = []row{
 func (x *Exchange) Diff(attrs map[string]any) []string {
 	var out []string
 	for _, r := range rows {
-		want, got := lookup(x.Expected, r.key), normal(attrs[r.attr.String()])
+		want, got := lookup(x.Expected, r.key), normal(attrs[r.attr])
 		if r.detail {
 			want, got = zeroIsAbsent(want), zeroIsAbsent(got)
 		}

@@ -2,7 +2,8 @@
 // the recordings' README demands. [Load] reads recordings, [Exchange.Diff] compares span attributes, [Exchange.DiffMessages]
 // captured content, and [Conform] puts one dialect through every exchange in every chunking.
 //
-// It is test code only: nothing outside of tests imports it.
+// It is test code only: nothing outside of tests imports it. Attribute names are spelt out here rather than taken from the
+// product, so that a wrong name there shows.
 package exchange
 
 import (
