@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 )
 
 // Trace is everything that is known of one call, as one record: built while the call runs by one goroutine at a time, handed
-// over finished, exactly once, to Pipeline.Finish.
+// over finished, exactly once, to Pipeline.Finish, which recycles it.
 type Trace struct {
 	ID      trace.TraceID
 	Parent  trace.SpanContext // the caller's; invalid when it sent none
@@ -41,9 +42,16 @@ type Trace struct {
 	Sampled bool // the head sampler's decision: exported or not. Metrics count every trace.
 	Spans   []Span
 	Lost    int // spans over MaxSpans
+
+	random  bool            // trace flag "random" (W3C Trace Context Level 2)
+	base    time.Time       // of all timestamps: wall clock once, then monotonic differences
+	baggage string          // the caller's header as it came, forwarded by the fast path of propagation
+	remote  context.Context // what propagators other than the fast path extracted; nil on the fast path
+	void    Span            // takes what is set on NoSpan
+	buf     []byte          // scratch of the encoder
 }
 
-// Span is one span of a trace.
+// Span is one span of a trace. Its methods belong to the goroutine that has the trace.
 type Span struct {
 	ID     trace.SpanID
 	Parent trace.SpanID
@@ -54,6 +62,9 @@ type Span struct {
 	End    time.Time // zero while open
 	Attrs  []Attr
 	Events []Event
+
+	remoteParent bool
+	lostEvents   uint32 // events over MaxEvents
 }
 
 // Event is a span event.
@@ -93,34 +104,42 @@ func (a *Attr) Float() float64 { return math.Float64frombits(a.num) }
 // Bool is the value of a Boolean attribute.
 func (a *Attr) Bool() bool { return a.num != 0 }
 
-// set returns the slot of k in s, a new one when it has none.
-func (s *Span) set(k Key, t Type) *Attr {
-	for i := range s.Attrs {
-		if s.Attrs[i].Key == k {
-			s.Attrs[i] = Attr{Key: k, Type: t}
-			return &s.Attrs[i]
+// set returns the slot of k in attrs, a new one when it has none.
+func set(attrs *[]Attr, k Key, t Type) *Attr {
+	a := get(*attrs, k)
+	if a == nil {
+		*attrs = append(*attrs, Attr{})
+		a = &(*attrs)[len(*attrs)-1]
+	}
+	*a = Attr{Key: k, Type: t}
+	return a
+}
+
+func get(attrs []Attr, k Key) *Attr {
+	for i := range attrs {
+		if attrs[i].Key == k {
+			return &attrs[i]
 		}
 	}
-	s.Attrs = append(s.Attrs, Attr{Key: k, Type: t})
-	return &s.Attrs[len(s.Attrs)-1]
+	return nil
 }
 
 // String sets k to v; an empty v sets nothing.
 func (s *Span) String(k Key, v string) {
 	if v != "" {
-		s.set(k, TypeString).Str = v
+		set(&s.Attrs, k, TypeString).Str = v
 	}
 }
 
 // Int sets k to v.
-func (s *Span) Int(k Key, v int64) { s.set(k, TypeInt).num = uint64(v) }
+func (s *Span) Int(k Key, v int64) { set(&s.Attrs, k, TypeInt).num = uint64(v) }
 
 // Float sets k to v.
-func (s *Span) Float(k Key, v float64) { s.set(k, TypeFloat).num = math.Float64bits(v) }
+func (s *Span) Float(k Key, v float64) { set(&s.Attrs, k, TypeFloat).num = math.Float64bits(v) }
 
 // Bool sets k to v.
 func (s *Span) Bool(k Key, v bool) {
-	a := s.set(k, TypeBool)
+	a := set(&s.Attrs, k, TypeBool)
 	if v {
 		a.num = 1
 	}
@@ -129,31 +148,81 @@ func (s *Span) Bool(k Key, v bool) {
 // Strings sets k to v, which must not change afterwards; a nil v sets nothing.
 func (s *Span) Strings(k Key, v []string) {
 	if v != nil {
-		s.set(k, TypeStrings).Strs = v
+		set(&s.Attrs, k, TypeStrings).Strs = v
 	}
 }
 
-// Get returns the attribute k of s, nil when it is not set.
-func (s *Span) Get(k Key) *Attr {
-	for i := range s.Attrs {
-		if s.Attrs[i].Key == k {
-			return &s.Attrs[i]
-		}
+// Get returns the attribute k of s, nil when it is not set. It is valid until the next attribute is set.
+func (s *Span) Get(k Key) *Attr { return get(s.Attrs, k) }
+
+// Unset removes the attribute k.
+func (s *Span) Unset(k Key) {
+	a := get(s.Attrs, k)
+	if a == nil {
+		return
 	}
-	return nil
+	last := len(s.Attrs) - 1
+	*a = s.Attrs[last]
+	s.Attrs[last] = Attr{}
+	s.Attrs = s.Attrs[:last]
 }
 
-// Fail sets the status to Error and error.type to typ.
+// Fail sets the status to Error and error.type to typ; an empty typ becomes _OTHER, the conventions' fallback, because a
+// failed span always has an error.type.
 func (s *Span) Fail(typ string) {
 	s.Failed = true
+	if typ == "" {
+		typ = "_OTHER"
+	}
 	s.String(ErrorType, typ)
 }
 
-// Event adds an event to s at t and returns it for its attributes; nil past MaxEvents.
+// Event adds an event to s at t and returns it for its attributes; nil past MaxEvents, which the event's methods take. It
+// is valid until the next event is added.
 func (s *Span) Event(name string, t time.Time) *Event {
-	if len(s.Events) >= MaxEvents {
+	n := len(s.Events)
+	if n >= MaxEvents {
+		s.lostEvents++
 		return nil
 	}
-	s.Events = append(s.Events, Event{Name: name, Time: t})
-	return &s.Events[len(s.Events)-1]
+	if n < cap(s.Events) {
+		s.Events = s.Events[:n+1]
+	} else {
+		s.Events = append(s.Events, Event{})
+	}
+	e := &s.Events[n]
+	e.Name, e.Time = name, t
+	return e
+}
+
+// String sets k to v; an empty v sets nothing. e may be nil.
+func (e *Event) String(k Key, v string) {
+	if e != nil && v != "" {
+		set(&e.Attrs, k, TypeString).Str = v
+	}
+}
+
+// Int sets k to v. e may be nil.
+func (e *Event) Int(k Key, v int64) {
+	if e != nil {
+		set(&e.Attrs, k, TypeInt).num = uint64(v)
+	}
+}
+
+// Float sets k to v. e may be nil.
+func (e *Event) Float(k Key, v float64) {
+	if e != nil {
+		set(&e.Attrs, k, TypeFloat).num = math.Float64bits(v)
+	}
+}
+
+// reset empties s for reuse and keeps the capacity of its slices, but nothing that they pointed to.
+func (s *Span) reset() {
+	clear(s.Attrs)
+	for i := range s.Events {
+		e := &s.Events[i]
+		clear(e.Attrs)
+		*e = Event{Attrs: e.Attrs[:0]}
+	}
+	*s = Span{Attrs: s.Attrs[:0], Events: s.Events[:0]}
 }

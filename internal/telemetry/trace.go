@@ -1,0 +1,115 @@
+package telemetry
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Bounds of what a recycled record keeps.
+const (
+	inlineSpans = 8        // capacity for spans of a new record
+	inlineAttrs = 24       // capacity for attributes of a new span
+	keptScratch = 64 << 10 // bytes of the encoder's scratch
+)
+
+// Start begins the record of a call that came with h: it extracts the caller's trace context, makes the trace's id where
+// there is none, and takes the head sampler's decision. The record has no span yet. It is safe for concurrent use.
+func (p *Pipeline) Start(h http.Header) *Trace {
+	t := p.records.Get().(*Trace)
+	t.base = time.Now()
+	p.propagation.extract(t, h)
+	if t.Parent.IsValid() {
+		t.ID = t.Parent.TraceID()
+		t.State = t.Parent.TraceState()
+		t.random = t.Parent.TraceFlags()&trace.FlagsRandom != 0
+	} else {
+		t.ID = newTraceID()
+	}
+	t.Sampled = p.sampler.sample(t)
+	return t
+}
+
+// StartSpan adds a span that began at at, as a child of parent; with NoSpan as a child of the caller's span, or as a root
+// where there is none. Past MaxSpans it returns NoSpan.
+func (t *Trace) StartSpan(name string, k Kind, parent SpanRef, at time.Time) SpanRef {
+	n := len(t.Spans)
+	if n >= MaxSpans {
+		t.Lost++
+		return NoSpan
+	}
+	if n < cap(t.Spans) {
+		t.Spans = t.Spans[:n+1]
+	} else {
+		t.Spans = append(t.Spans, Span{})
+	}
+	s := &t.Spans[n]
+	if s.Attrs == nil {
+		s.Attrs = make([]Attr, 0, inlineAttrs)
+	}
+	s.ID, s.Name, s.Kind, s.Start = newSpanID(), name, k, at
+	if parent >= 0 && int(parent) < n {
+		s.Parent = t.Spans[parent].ID
+	} else {
+		s.Parent, s.remoteParent = t.Parent.SpanID(), t.Parent.IsValid()
+	}
+	return SpanRef(n)
+}
+
+// Span returns the span that r names, for its attributes. It is valid until the next StartSpan. For NoSpan it is a span that
+// goes nowhere.
+func (t *Trace) Span(r SpanRef) *Span {
+	if r < 0 || int(r) >= len(t.Spans) {
+		t.void.reset()
+		return &t.void
+	}
+	return &t.Spans[r]
+}
+
+// EndSpan ends the span that r names at at, unless it ended before.
+func (t *Trace) EndSpan(r SpanRef, at time.Time) {
+	if s := t.Span(r); s.End.IsZero() {
+		s.End = at
+	}
+}
+
+// endOpen ends every open span at at.
+func (t *Trace) endOpen(at time.Time) {
+	for i := range t.Spans {
+		if t.Spans[i].End.IsZero() {
+			t.Spans[i].End = at
+		}
+	}
+}
+
+// reset empties t for its next use.
+func (t *Trace) reset() {
+	for i := range t.Spans {
+		t.Spans[i].reset()
+	}
+	t.void.reset()
+	buf := t.buf[:0]
+	if cap(buf) > keptScratch {
+		buf = nil
+	}
+	*t = Trace{Spans: t.Spans[:0], void: t.void, buf: buf}
+}
+
+// newTraceID returns a random id, never zero. The generator has no lock and is seeded by the operating system.
+func newTraceID() (id trace.TraceID) {
+	for !id.IsValid() {
+		binary.LittleEndian.PutUint64(id[:8], rand.Uint64())
+		binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
+	}
+	return id
+}
+
+func newSpanID() (id trace.SpanID) {
+	for !id.IsValid() {
+		binary.LittleEndian.PutUint64(id[:], rand.Uint64())
+	}
+	return id
+}
