@@ -155,10 +155,7 @@ func (it *Iter) end(i int) bool {
 }
 
 func (it *Iter) fail(i int, what string) bool {
-	if i >= len(it.data) {
-		what = "unexpected end"
-	}
-	return it.failErr(&SyntaxError{Offset: i, What: what})
+	return it.failErr(syntax(it.data, i, what))
 }
 
 func (it *Iter) failErr(err error) bool {
@@ -192,7 +189,7 @@ func Validate(data []byte) error {
 }
 
 // Get descends through objects by member names and returns the raw value, nil where there is none. The last of several
-// members of one name counts.
+// members of one name counts, and of malformed data what stands before the fault.
 func Get(v []byte, path ...string) []byte {
 	for _, name := range path {
 		it, found := Object(v), []byte(nil)
@@ -219,7 +216,7 @@ func skipSpace(b []byte, i int) int {
 // skipValue returns the end of the value at i.
 func skipValue(b []byte, i, depth int) (int, error) {
 	if i >= len(b) {
-		return i, &SyntaxError{Offset: i, What: "unexpected end"}
+		return i, syntax(b, i, "")
 	}
 	switch c := b[i]; {
 	case c == '"':
@@ -238,7 +235,7 @@ func skipValue(b []byte, i, depth int) (int, error) {
 	case c == '-' || c >= '0' && c <= '9':
 		return skipNumber(b, i)
 	}
-	return i, &SyntaxError{Offset: i, What: "expected a value"}
+	return i, syntax(b, i, "expected a value")
 }
 
 func skipContainer(b []byte, i, depth int) (int, error) {
@@ -281,6 +278,7 @@ func skipContainer(b []byte, i, depth int) (int, error) {
 	}
 }
 
+// syntax is the error for what was found at i.
 func syntax(b []byte, i int, what string) error {
 	if i >= len(b) {
 		what = "unexpected end"
@@ -294,58 +292,76 @@ const (
 )
 
 // special marks, in the high bit of each byte of w, a quote, a backslash or a control character. Only the lowest mark is
-// exact: the subtractions may carry into the bytes above it.
+// exact: the subtractions may carry into the bytes above it. Bytes of 0x80 and more are none of these.
 func special(w uint64) uint64 {
 	q := w ^ ones*'"'
 	s := w ^ ones*'\\'
-	return ((q-ones)&^q | (s-ones)&^s | (w-ones*0x20)&^w) & highs
+	return ((q - ones) | (s - ones) | (w - ones*0x20)) &^ w & highs
+}
+
+// plainEnd returns the first quote, backslash or control character of b at or after i, len(b) when there is none.
+func plainEnd(b []byte, i int) int {
+	for words := 0; len(b)-i >= 8; words++ {
+		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+		if i += 8; words >= 2 { // a long text: four words at a time
+			i = plainBlocks(b, i)
+		}
+	}
+	for i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
+}
+
+// plainBlocks passes over blocks of 32 bytes without a quote, backslash or control character.
+func plainBlocks(b []byte, i int) int {
+	for len(b)-i >= 32 {
+		p := b[i : i+32 : i+32]
+		m := special(binary.LittleEndian.Uint64(p)) | special(binary.LittleEndian.Uint64(p[8:])) |
+			special(binary.LittleEndian.Uint64(p[16:])) | special(binary.LittleEndian.Uint64(p[24:]))
+		if m != 0 {
+			return i
+		}
+		i += 32
+	}
+	return i
 }
 
 // skipString returns the end of the string whose opening quote is at i.
 func skipString(b []byte, i int) (int, error) {
-	i++
-	for {
-		for i+8 <= len(b) {
-			m := special(binary.LittleEndian.Uint64(b[i:]))
-			if m != 0 {
-				i += bits.TrailingZeros64(m) / 8
-				break
-			}
-			i += 8
-		}
-		if i >= len(b) {
-			return i, &SyntaxError{Offset: i, What: "unexpected end"}
-		}
-		switch c := b[i]; {
-		case c == '"':
+	for i = plainEnd(b, i+1); i < len(b); i = plainEnd(b, i) {
+		switch b[i] {
+		case '"':
 			return i + 1, nil
-		case c == '\\':
-			n, err := skipEscape(b, i)
-			if err != nil {
-				return i, err
+		case '\\':
+			n := escapeLen(b, i)
+			if n == 0 {
+				return i, syntax(b, i+1, "invalid escape")
 			}
 			i += n
-		case c < 0x20:
-			return i, &SyntaxError{Offset: i, What: "control character in a string"}
 		default:
-			i++
+			return i, syntax(b, i, "control character in a string")
 		}
 	}
+	return i, syntax(b, i, "")
 }
 
-func skipEscape(b []byte, i int) (int, error) {
+// escapeLen is the length of the escape at i, 0 when it is none.
+func escapeLen(b []byte, i int) int {
 	if i+1 >= len(b) {
-		return 0, &SyntaxError{Offset: i, What: "unexpected end"}
+		return 0
 	}
 	switch b[i+1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2, nil
+		return 2
 	case 'u':
 		if i+6 <= len(b) && isHex(b[i+2]) && isHex(b[i+3]) && isHex(b[i+4]) && isHex(b[i+5]) {
-			return 6, nil
+			return 6
 		}
 	}
-	return 0, &SyntaxError{Offset: i, What: "invalid escape"}
+	return 0
 }
 
 func isHex(c byte) bool {
@@ -354,7 +370,7 @@ func isHex(c byte) bool {
 
 func skipLiteral(b []byte, i int, lit string) (int, error) {
 	if len(b)-i < len(lit) || string(b[i:i+len(lit)]) != lit {
-		return i, &SyntaxError{Offset: i, What: "expected a value"}
+		return i, syntax(b, i, "expected a value")
 	}
 	return i + len(lit), nil
 }
@@ -374,11 +390,11 @@ func skipNumber(b []byte, i int) (int, error) {
 	if i < len(b) && b[i] == '0' {
 		i++
 	} else if !digits() {
-		return start, &SyntaxError{Offset: start, What: "invalid number"}
+		return start, syntax(b, i, "invalid number")
 	}
 	if i < len(b) && b[i] == '.' {
 		if i++; !digits() {
-			return start, &SyntaxError{Offset: start, What: "invalid number"}
+			return start, syntax(b, i, "invalid number")
 		}
 	}
 	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
@@ -386,7 +402,7 @@ func skipNumber(b []byte, i int) (int, error) {
 			i++
 		}
 		if !digits() {
-			return start, &SyntaxError{Offset: start, What: "invalid number"}
+			return start, syntax(b, i, "invalid number")
 		}
 	}
 	return i, nil

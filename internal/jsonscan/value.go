@@ -17,8 +17,15 @@ func String(v []byte) string {
 	if bytes.IndexByte(v, '\\') < 0 {
 		return string(v)
 	}
+	if len(v) <= shortText {
+		var short [shortText]byte
+		return string(AppendUnquoted(short[:0], v))
+	}
 	return string(AppendUnquoted(make([]byte, 0, len(v)), v))
 }
+
+// shortText is the length of a JSON string, in bytes, that is decoded on the stack: a stream's words and more.
+const shortText = 128
 
 // AppendUnquoted appends to dst the text of a JSON string whose quotes were taken off.
 func AppendUnquoted(dst, v []byte) []byte {
@@ -131,33 +138,30 @@ const hexDigits = "0123456789abcdef"
 // AppendString appends s as a JSON string, quotes included. Bytes that are not valid UTF-8 become U+FFFD; nothing is
 // escaped that need not be.
 func AppendString(dst []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = string([]rune(s))
+	}
 	dst = append(dst, '"')
+	from := len(dst)
+	dst = append(dst, s...)
+	if i := plainEnd(dst, from); i < len(dst) {
+		done := i - from
+		dst = appendEscaped(dst[:i], s[done:])
+	}
+	return append(dst, '"')
+}
+
+// appendEscaped appends s, which begins with a character that must be escaped.
+func appendEscaped(dst []byte, s string) []byte {
 	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != '"' && c != '\\' {
-				i++
-				continue
-			}
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
 			dst = append(dst, s[start:i]...)
 			dst = appendEscape(dst, c)
-			i++
-			start = i
-			continue
+			start = i + 1
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, "\ufffd"...)
-			i++
-			start = i
-			continue
-		}
-		i += n
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	return append(dst, s[start:]...)
 }
 
 func appendEscape(dst []byte, c byte) []byte {
