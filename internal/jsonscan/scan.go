@@ -15,6 +15,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -163,8 +164,13 @@ func (it *Iter) failErr(err error) bool {
 	return false
 }
 
-// Key is the member's name without its quotes, escapes as they stand (no API has a name that needs one).
-func (it *Iter) Key() []byte { return it.key }
+// Key is the member's name, decoded: a name written with escapes must not pass for another where a guard looks at it.
+func (it *Iter) Key() []byte {
+	if bytes.IndexByte(it.key, '\\') < 0 {
+		return it.key
+	}
+	return AppendUnquoted(nil, it.key)
+}
 
 // Value is the raw value.
 func (it *Iter) Value() []byte { return it.data[it.val[0]:it.val[1]] }
@@ -194,7 +200,7 @@ func Get(v []byte, path ...string) []byte {
 	for _, name := range path {
 		it, found := Object(v), []byte(nil)
 		for it.Next() {
-			if string(it.key) == name {
+			if string(it.Key()) == name {
 				found = it.Value()
 			}
 		}

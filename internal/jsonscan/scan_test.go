@@ -144,7 +144,7 @@ func compareObject(t *testing.T, v []byte) {
 	unmarshal(t, v, &want)
 	got := map[string]json.RawMessage{}
 	for it := jsonscan.Object(v); it.Next(); {
-		name := string([]rune(string(jsonscan.AppendUnquoted(nil, it.Key()))))
+		name := string([]rune(string(it.Key())))
 		got[name] = it.Value()
 		compare(t, it.Value())
 	}
@@ -244,5 +244,11 @@ func TestGet(t *testing.T) {
 		if got := string(jsonscan.Get(data, tt.path...)); got != tt.want {
 			t.Errorf("Get(%q) = %s, want %s", tt.path, got, tt.want)
 		}
+	}
+}
+
+func TestEscapedName(t *testing.T) {
+	if got := string(jsonscan.Get([]byte(`{"\u0061\\b":1}`), `a\b`)); got != "1" {
+		t.Errorf("got %q", got)
 	}
 }
