@@ -89,7 +89,9 @@ type Conversation struct {
 	ToolChoice        string
 	ToolChoiceName    string
 	ParallelToolCalls Opt[bool]
-	User              string // the end user's id, when given
+	// OutputSchema is the JSON Schema that the answer has to follow; nil when none was asked for.
+	OutputSchema []byte
+	User         string // the end user's id, when given
 }
 
 // Message is one turn.
