@@ -25,6 +25,7 @@ const (
 	SSE                   // server-sent events
 	NDJSON                // one JSON value a line
 	Array                 // the elements of one JSON array
+	JSON                  // the elements of one JSON array, or one JSON value of another kind, as the body turns out
 )
 
 // FramingOf tells the framing of a response by its content type; other stands for application/json.
@@ -56,6 +57,8 @@ func NewReader(d llm.Dialect, f Framing, dec Decoder) llm.Reader {
 		r.splitter = frame.NewNDJSON(llm.MaxFrame)
 	case Array:
 		r.splitter = frame.NewArray(llm.MaxFrame)
+	case JSON:
+		r.splitter = frame.NewArray(llm.MaxBody)
 	default:
 		r.splitter = frame.NewWhole(llm.MaxBody)
 	}
