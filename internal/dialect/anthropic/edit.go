@@ -1,0 +1,125 @@
+package anthropic
+
+import (
+	"github.com/spanway/spanway/internal/jsonscan"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// EditText implements llm.Codec.
+func (completeCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
+	e := editor{body: body, edit: edit}
+	it := jsonscan.Object(body)
+	for it.Next() {
+		if string(it.Key()) == "prompt" {
+			e.text(llm.RoleUser, it.Value())
+		}
+	}
+	return e.finish(it.Err())
+}
+
+// EditText implements llm.Codec. Thinking is left alone, since the provider signed it, and so are the inputs of tools, which
+// are data.
+func (messagesCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
+	e := editor{body: body, edit: edit}
+	it := jsonscan.Object(body)
+	for it.Next() {
+		switch string(it.Key()) {
+		case "system":
+			e.content(llm.RoleSystem, it.Value())
+		case "messages":
+			for m := jsonscan.Array(it.Value()); m.Next(); {
+				e.message(m.Value())
+			}
+		}
+	}
+	return e.finish(it.Err())
+}
+
+// editor walks the texts of body, in order, and notes what edit changes.
+type editor struct {
+	body []byte
+	edit llm.TextEdit
+	made []jsonscan.Edit
+}
+
+func (e *editor) finish(err error) ([]byte, error) {
+	switch {
+	case err != nil:
+		return nil, malformed(err)
+	case len(e.made) == 0:
+		return e.body, nil
+	}
+	return jsonscan.Apply(nil, e.body, e.made), nil
+}
+
+// text offers the JSON string v; another value is passed over.
+func (e *editor) text(role llm.Role, v []byte) {
+	if jsonscan.KindOf(v) != jsonscan.Text {
+		return
+	}
+	if s, changed := e.edit(role, jsonscan.String(v)); changed {
+		e.made = append(e.made, jsonscan.Edit{At: jsonscan.At(e.body, v), With: jsonscan.AppendString(nil, s)})
+	}
+}
+
+func (e *editor) message(v []byte) {
+	role := roleOf(jsonscan.Get(v, "role"))
+	for it := jsonscan.Object(v); it.Next(); {
+		if string(it.Key()) == "content" {
+			e.content(role, it.Value())
+		}
+	}
+}
+
+// content walks what a member named content holds: a string, a list of blocks, or, of some results, one block.
+func (e *editor) content(role llm.Role, v []byte) {
+	switch jsonscan.KindOf(v) {
+	case jsonscan.Text:
+		e.text(role, v)
+	case jsonscan.Dict:
+		e.block(role, v)
+	case jsonscan.List:
+		for it := jsonscan.Array(v); it.Next(); {
+			e.block(role, it.Value())
+		}
+	}
+}
+
+// block walks one content block in the order of its members.
+func (e *editor) block(role llm.Role, v []byte) {
+	typ := string(word(jsonscan.Get(v, "type")))
+	if typ == "tool_result" {
+		role = llm.RoleTool
+	}
+	for it := jsonscan.Object(v); it.Next(); {
+		switch string(it.Key()) {
+		case "text":
+			e.text(role, it.Value())
+		case "content":
+			e.content(role, it.Value())
+		case "title", "context":
+			if typ == "document" || typ == "search_result" {
+				e.text(role, it.Value())
+			}
+		case "source":
+			if typ == "document" {
+				e.source(role, it.Value())
+			}
+		}
+	}
+}
+
+// source walks the source of a document, which may be plain text or content blocks.
+func (e *editor) source(role llm.Role, v []byte) {
+	plain := string(word(jsonscan.Get(v, "type"))) == "text"
+	for it := jsonscan.Object(v); it.Next(); {
+		switch string(it.Key()) {
+		case "data":
+			if plain {
+				e.text(role, it.Value())
+			}
+		case "content":
+			e.content(role, it.Value())
+		}
+	}
+}
