@@ -5,7 +5,12 @@
 // The package imports nothing of Spanway.
 package ir
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
 
 // Gateway is the whole configuration. It does not change once loaded.
 type Gateway struct {
@@ -82,8 +87,15 @@ type Opt[T any] struct {
 	Set bool
 }
 
-// Secret is a value that never prints.
+// Secret is a value that never prints. In an unexported field of a struct that is printed whole, fmt does not ask it: keep
+// secrets in exported fields.
 type Secret string
+
+// Format prints [redacted] for every verb of fmt.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue prints [redacted], for slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // String prints [redacted], for fmt and slog.
 func (s Secret) String() string {
@@ -198,15 +210,16 @@ type Rejection struct {
 	Message string // default "The request was rejected due to inappropriate content"
 }
 
-// Telemetry is what is recorded and where it goes.
+// Telemetry is what is recorded and where it goes. What the OTEL_ environment variables may say too is zero when the file
+// does not say it: Service, Resource, Sampler, Propagators, Capture, Traces and Metrics.OTLP.
 type Telemetry struct {
 	Service     string            // service.name
 	Resource    map[string]string // further resource attributes
 	Sampler     Sampler
 	Propagators []string // tracecontext, baggage, b3, b3multi, jaeger, xray
-	Capture     string   // "off" or "messages"
+	Capture     string   // "off" or "messages"; "" = not said
 	Conventions []string // genai
-	Traces      []OTLP   // sinks
+	Traces      []OTLP   // sinks; nil = not said, empty = none
 	Metrics     Metrics
 }
 

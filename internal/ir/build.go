@@ -1,0 +1,270 @@
+package ir
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Words of the file.
+const (
+	off             = "off"     // no admin listener
+	defaultListener = "default" // the name of the listener of listen
+)
+
+// gateway turns a checked file into the configuration it means.
+func (f *file) gateway(o *LoadOptions) *Gateway {
+	g := &Gateway{
+		Admin:     f.Admin,
+		Telemetry: f.Telemetry.telemetry(o),
+		Limits:    Limits{Body: int64(f.Limits.Body), Headers: int64(f.Limits.Headers), Connections: int64(f.Limits.Connections)},
+		Shutdown:  Shutdown{Drain: f.Shutdown.Drain},
+	}
+	if g.Admin == off {
+		g.Admin = ""
+	}
+	if f.Listen != "" {
+		g.Listeners = append(g.Listeners, Listener{Name: defaultListener, Address: f.Listen, Protocol: "http"})
+	}
+	for i := range f.Listeners {
+		g.Listeners = append(g.Listeners, f.Listeners[i].listener(o))
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Backends)) {
+		b := f.Backends[name]
+		g.Backends = append(g.Backends, b.backend(name, o))
+	}
+	for i := range f.Routes {
+		g.Routes = append(g.Routes, f.Routes[i].route())
+	}
+	return g
+}
+
+func (l *listenerFile) listener(o *LoadOptions) Listener {
+	out := Listener{Name: l.Name, Address: l.Address, Protocol: l.Protocol}
+	if out.Name == "" {
+		out.Name = l.Address
+	}
+	if l.TLS != nil {
+		out.Protocol = "https"
+		out.TLS = &ServerTLS{
+			CertFile:     o.abs(l.TLS.Cert),
+			KeyFile:      o.abs(l.TLS.Key),
+			ClientCAFile: o.abs(l.TLS.ClientCA),
+			MinVersion:   l.TLS.MinVersion,
+		}
+	}
+	if out.Protocol == "" {
+		out.Protocol = "http"
+	}
+	return out
+}
+
+func (t *clientTLSFile) clientTLS(o *LoadOptions) ClientTLS {
+	return ClientTLS{
+		CAFile:             o.abs(t.CA),
+		CertFile:           o.abs(t.Cert),
+		KeyFile:            o.abs(t.Key),
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.InsecureSkipVerify,
+	}
+}
+
+func (b *backendFile) backend(name string, o *LoadOptions) Backend {
+	out := Backend{
+		Name:       name,
+		Provider:   b.Provider,
+		As:         b.As,
+		URL:        strings.TrimRight(b.URL, "/"),
+		Path:       b.Path,
+		Model:      b.Model,
+		Models:     b.Models,
+		Deployment: b.Deployment,
+		APIVersion: b.APIVersion,
+		Project:    b.Project,
+		Location:   b.Location,
+		Key:        b.Key,
+		AuthHeader: b.Auth.Header,
+		AuthPrefix: optional(b.Auth.Prefix),
+		Propagate:  b.Propagate,
+		HTTP2:      b.HTTP2,
+		TLS:        b.TLS.clientTLS(o),
+		Demo:       b.Demo || b.Provider == demoProvider,
+	}
+	if out.Demo {
+		out.Provider = demoProvider
+	}
+	if b.Auth.Key != (Credential{}) {
+		out.Key = b.Auth.Key
+	}
+	if b.Headers != nil {
+		out.Headers = make(map[string]string, len(b.Headers))
+		for k, v := range b.Headers {
+			out.Headers[k] = string(v)
+		}
+	}
+	return out
+}
+
+// optional is the value p points to, absent when it is nil.
+func optional[T any](p *T) Opt[T] {
+	if p == nil {
+		return Opt[T]{}
+	}
+	return Opt[T]{V: *p, Set: true}
+}
+
+// name is the route's name, or its path.
+func (r *routeFile) name() string {
+	if r.Name != "" {
+		return r.Name
+	}
+	m := r.Match.match()
+	return m.Prefix + m.Exact + m.Regex
+}
+
+func (r *routeFile) route() Route {
+	out := Route{
+		Name:  r.name(),
+		Match: r.Match.match(),
+		Retry: Retry{
+			Attempts:    r.Retry.Attempts,
+			On:          r.Retry.On,
+			PerTry:      r.Retry.PerTry,
+			BackoffBase: r.Retry.Backoff.Base,
+			BackoffMax:  r.Retry.Backoff.Max,
+		},
+		Timeout:     Timeout(r.Timeout),
+		Capture:     optional(r.Capture),
+		Spans:       r.Spans,
+		StreamUsage: r.StreamUsage,
+	}
+	if r.To != "" {
+		out.Groups = [][]Target{{{Backend: r.To, Weight: 1}}}
+	}
+	for _, group := range r.Targets {
+		targets := make([]Target, len(group))
+		for i := range group {
+			targets[i] = Target(group[i])
+		}
+		out.Groups = append(out.Groups, targets)
+	}
+	for i := range r.Policies {
+		out.Policies = append(out.Policies, Policy{Guard: r.Policies[i].Guard.guard()})
+	}
+	return out
+}
+
+// match is m in one spelling: without a path it is that of every path, a prefix ends without "/", hosts are in lower case,
+// methods in upper case, and every list is sorted.
+func (m *matchFile) match() Match {
+	out := Match{Prefix: m.Path, Exact: m.Exact, Regex: m.Regex, Models: slices.Clone(m.Models)}
+	if m.Exact == "" && m.Regex == "" {
+		out.Prefix = strings.TrimRight(m.Path, "/")
+		if out.Prefix == "" {
+			out.Prefix = "/"
+		}
+	}
+	for _, h := range m.Hosts {
+		out.Hosts = append(out.Hosts, strings.ToLower(h))
+	}
+	for _, method := range m.Methods {
+		out.Methods = append(out.Methods, strings.ToUpper(method))
+	}
+	for name, h := range m.Headers {
+		out.Headers = append(out.Headers, HeaderMatch{Name: strings.ToLower(name), Exact: h.Exact, Regex: h.Regex})
+	}
+	slices.Sort(out.Hosts)
+	slices.Sort(out.Methods)
+	slices.Sort(out.Models)
+	slices.SortFunc(out.Headers, func(a, b HeaderMatch) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// name is the guard's name, or its kind.
+func (g *guardFile) name() string {
+	if g.Name == "" {
+		return "regex"
+	}
+	return g.Name
+}
+
+func (g *guardFile) guard() *Guard {
+	out := &Guard{
+		Name:     g.name(),
+		Request:  g.Request,
+		Response: g.Response,
+		Regex:    &RegexGuard{Builtins: g.Regex.Builtins},
+		Reject:   Rejection(g.Reject),
+	}
+	for _, p := range g.Regex.Patterns {
+		out.Regex.Patterns = append(out.Regex.Patterns, Pattern(p))
+	}
+	return out
+}
+
+// snake turns kgateway's camel-case name of a sampler into OpenTelemetry's, which it leaves as it is.
+func snake(name string) string {
+	var b strings.Builder
+	for _, r := range name {
+		if unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func (t *telemetryFile) telemetry(o *LoadOptions) Telemetry {
+	out := Telemetry{
+		Service:     t.Service,
+		Resource:    t.Resource,
+		Propagators: t.Propagators,
+		Capture:     t.Capture,
+		Conventions: t.Conventions,
+		Metrics:     Metrics{Interval: t.Metrics.Interval, Prometheus: t.Metrics.Prometheus},
+	}
+	if s := t.Sampler; s != nil {
+		out.Sampler = Sampler{Type: snake(s.Type), Ratio: s.Ratio}
+	}
+	if t.Traces != nil {
+		out.Traces = make([]OTLP, 0, len(t.Traces))
+	}
+	for i := range t.Traces {
+		s := &t.Traces[i]
+		sink := s.OTLP.otlp(o)
+		sink.Queue, sink.Interval, sink.RetryFor = int64(s.Queue), s.Interval, s.RetryFor
+		out.Traces = append(out.Traces, sink)
+	}
+	if t.Metrics.OTLP != nil {
+		sink := t.Metrics.OTLP.otlp(o)
+		out.Metrics.OTLP = &sink
+	}
+	return out
+}
+
+// endpoint is the receiver's URL, by default OpenTelemetry's for the protocol.
+func (f *otlpFile) endpoint() string {
+	switch {
+	case f.Endpoint != "":
+		return f.Endpoint
+	case f.Protocol == "grpc":
+		return "http://localhost:4317"
+	}
+	return "http://localhost:4318"
+}
+
+func (f *otlpFile) otlp(o *LoadOptions) OTLP {
+	out := OTLP{
+		Endpoint:    f.endpoint(),
+		Protocol:    f.Protocol,
+		Headers:     f.Headers,
+		Timeout:     f.Timeout,
+		Compression: f.Compression,
+		TLS:         f.TLS.clientTLS(o),
+	}
+	if out.Protocol == "http" {
+		out.Protocol = "http/protobuf"
+	}
+	return out
+}

@@ -1,0 +1,344 @@
+package ir
+
+import "time"
+
+// The types of this file are the native file: what may be written, each setting with its default, unit and limits. The
+// decoder, the JSON Schema and the reference documentation all read them: names, defaults and limits from the tags, the
+// prose from the comments.
+//
+// Tags: conf is the key, then other spellings of it; default is the value of an absent key, written as in a file; unset says
+// what absence means where no value does; enum lists what is allowed; later lists what is known but not supported yet (on the
+// field named _ the keys of a struct, else values); min and max are bounds, included; need marks a key that must be there;
+// short marks the field that a plain value in place of the mapping sets.
+
+// file is the whole file. Everything has a default: the empty file is valid, and means the default configuration.
+type file struct {
+	// Address (host:port) of one plain listener: HTTP/1.1, and HTTP/2 by prior knowledge. An empty host means every interface.
+	Listen string `conf:"listen" unset:"127.0.0.1:8080, without listeners"`
+	// More listeners, with TLS or names.
+	Listeners []listenerFile `conf:"listeners"`
+	// Address (host:port) of the admin listener: /healthz, /readyz, /metrics. "off" for none.
+	Admin string `conf:"admin" default:"127.0.0.1:9090"`
+	// What is recorded of every call and where it goes.
+	Telemetry telemetryFile `conf:"telemetry"`
+	// Places that answer LLM calls, by name: letters, digits, ".", "_" and "-".
+	Backends map[string]backendFile `conf:"backends" unset:"those of the default configuration"`
+	// Which calls go where. The most specific match wins: exact path, then longest prefix, then regex; then the more parts a
+	// match has; then the order of the file.
+	Routes []routeFile `conf:"routes" unset:"those of the default configuration, without backends"`
+	// What clients can make the gateway hold.
+	Limits limitsFile `conf:"limits"`
+	// The end of the process.
+	Shutdown shutdownFile `conf:"shutdown"`
+}
+
+// listenerFile accepts clients.
+type listenerFile struct {
+	// Name in messages. Unique.
+	Name string `conf:"name" unset:"the address"`
+	// Address, host:port. An empty host means every interface.
+	Address string `conf:"address" need:"true" short:"true"`
+	// http is HTTP/1.1, and HTTP/2 by prior knowledge; https is HTTP/1.1 and HTTP/2 over TLS.
+	Protocol string `conf:"protocol" enum:"http,https" unset:"https with tls, else http"`
+	// The certificate of an https listener.
+	TLS *serverTLSFile `conf:"tls"`
+}
+
+// serverTLSFile is a listener's certificate. Paths are relative to the configuration file.
+type serverTLSFile struct {
+	// Certificate chain, a PEM file. Read again when it changes.
+	Cert string `conf:"cert" need:"true"`
+	// Private key, a PEM file. Read again when it changes.
+	Key string `conf:"key" need:"true"`
+	// Authorities of client certificates, a PEM file; clients must then present one.
+	ClientCA string `conf:"clientCA" unset:"clients need no certificate"`
+	// Lowest TLS version.
+	MinVersion string `conf:"minVersion" enum:"1.2,1.3" default:"1.2"`
+}
+
+// clientTLSFile is how a TLS server that the gateway calls is verified. Paths are relative to the configuration file.
+type clientTLSFile struct {
+	// Trusted authorities, a PEM file.
+	CA string `conf:"ca" unset:"the system's authorities"`
+	// Client certificate, a PEM file; key must be given too.
+	Cert string `conf:"cert"`
+	// The client certificate's private key, a PEM file.
+	Key string `conf:"key"`
+	// Name that is asked for (SNI) and verified.
+	ServerName string `conf:"serverName" unset:"the URL's host"`
+	// Accept any certificate: for tests only.
+	InsecureSkipVerify bool `conf:"insecureSkipVerify" default:"false"`
+}
+
+// limitsFile bounds what clients can make the gateway hold.
+type limitsFile struct {
+	// Size of a request's body.
+	Body size `conf:"body" default:"10MiB" min:"1B" max:"1GiB"`
+	// Size of a request's head.
+	Headers size `conf:"headers" default:"64KiB" min:"1KiB" max:"16MiB"`
+	// Open client connections, all listeners together.
+	Connections int `conf:"connections" default:"10000" min:"1" max:"10000000"`
+}
+
+// shutdownFile bounds the end of the process.
+type shutdownFile struct {
+	// How long running calls may go on after SIGTERM.
+	Drain time.Duration `conf:"drain" default:"30s" max:"1h"`
+}
+
+// backendFile is one place that answers LLM calls.
+type backendFile struct {
+	_ struct{} `later:"region"`
+	// Whose API it is: a row of the table of providers, such as openai, anthropic, gemini or ollama. For anything else that
+	// speaks OpenAI's API: openai, with url, and as for its name.
+	Provider string `conf:"provider" unset:"demo with demo: true, else needed" later:"bedrock,cohere"`
+	// Name in telemetry (gen_ai.provider.name): lower-case letters, digits, ".", "_" and "-".
+	As string `conf:"as" unset:"the provider's"`
+	// Scheme, host, port and base path. Needed for azure, and for vertexai without project and location.
+	URL string `conf:"url" unset:"the provider's"`
+	// Replaces the whole path of every upstream request.
+	Path string `conf:"path" unset:"the provider's path for the call"`
+	// Headers set on every upstream request.
+	Headers map[string]Secret `conf:"headers"`
+	// Model that is sent upstream, whatever the client named.
+	Model string `conf:"model" unset:"the client's"`
+	// Aliases: the client's name of a model to the name that is sent upstream.
+	Models map[string]string `conf:"models"`
+	// Azure: name of the deployment.
+	Deployment string `conf:"deployment" unset:"the model's name"`
+	// Azure and Anthropic: version of the API.
+	APIVersion string `conf:"apiVersion" unset:"the provider's"`
+	// Vertex AI: project.
+	Project string `conf:"project"`
+	// Vertex AI: location, such as us-central1.
+	Location string `conf:"location"`
+	// Credential: inline, "${VAR}", "${file:PATH}" (read again when the file changes), or passthrough, which sends the caller's
+	// own credential on. Never printed.
+	Key Credential `conf:"key" unset:"no credential is sent"`
+	// The credential's header.
+	Auth authFile `conf:"auth"`
+	// Send trace context upstream.
+	Propagate bool `conf:"propagate" default:"true"`
+	// auto is HTTP/2 where TLS negotiates it, else HTTP/1.1; h2c is HTTP/2 without TLS, for http URLs.
+	HTTP2 string `conf:"http2" enum:"auto,h2c" default:"auto"`
+	// How an https URL's server is verified.
+	TLS clientTLSFile `conf:"tls"`
+	// Answer with the built-in demo provider, without any network.
+	Demo bool `conf:"demo" default:"false"`
+}
+
+// authFile overrides how the credential is sent.
+type authFile struct {
+	// Header that carries the credential.
+	Header string `conf:"header" unset:"the provider's"`
+	// What stands before the credential in that header, space included.
+	Prefix *string `conf:"prefix" unset:"the provider's"`
+	// The credential, as the backend's key; only one of the two.
+	Key Credential `conf:"key"`
+}
+
+// routeFile sends the calls that it matches to backends.
+type routeFile struct {
+	// Name in telemetry and messages. Unique.
+	Name string `conf:"name" unset:"the path of its match"`
+	// Which calls: every part that is set must hold.
+	Match matchFile `conf:"match"`
+	// The one backend: short for one target.
+	To string `conf:"to"`
+	// Groups of targets in order of preference; within a group by weight. A group of one may be written without brackets.
+	Targets [][]targetFile `conf:"targets"`
+	// When and how another attempt is made. No attempt follows the first byte sent to the client.
+	Retry retryFile `conf:"retry"`
+	// Bounds in time; 0s is no bound.
+	Timeout timeoutFile `conf:"timeout"`
+	// Steps in order.
+	Policies []policyFile `conf:"policies"`
+	// Record the text of messages on this route.
+	Capture *string `conf:"capture" enum:"off,messages" unset:"telemetry.capture"`
+	// full; metadata records neither usage nor content (for callers that are traced themselves); off records no trace.
+	Spans string `conf:"spans" enum:"full,metadata,off" default:"full"`
+	// Ask providers for a stream's usage where they report it on request only, and take the extra frame out of the client's
+	// stream.
+	StreamUsage bool `conf:"streamUsage" default:"false"`
+}
+
+// matchFile selects calls. At most one of path, exact and regex; none of them is path: /.
+type matchFile struct {
+	// Host names, exact or "*.suffix".
+	Hosts []string `conf:"hosts,host"`
+	// Prefix of the path, at a segment border. It is removed before the provider sees the path.
+	Path string `conf:"path"`
+	// The exact path.
+	Exact string `conf:"exact"`
+	// Regular expression (RE2) for the whole path.
+	Regex string `conf:"regex"`
+	// HTTP methods.
+	Methods []string `conf:"methods,method"`
+	// Headers by name: a value, or {regex: …}; {} is present with any value.
+	Headers map[string]headerFile `conf:"headers"`
+	// Models as the client names them; "*" stands for any run of characters.
+	Models []string `conf:"models,model"`
+}
+
+// headerFile is what a header must be. Without exact and regex, it must be present.
+type headerFile struct {
+	// The exact value.
+	Exact string `conf:"exact" short:"true"`
+	// Regular expression (RE2) for the whole value.
+	Regex string `conf:"regex"`
+}
+
+// targetFile is one backend of a group.
+type targetFile struct {
+	// Name of a backend.
+	Backend string `conf:"backend" need:"true"`
+	// Model that is sent upstream.
+	Model string `conf:"model" unset:"the backend's"`
+	// Share of the group's calls; 0 is never.
+	Weight int `conf:"weight" default:"1" min:"0" max:"1000000"`
+}
+
+// retryFile says when and how another attempt is made.
+type retryFile struct {
+	// Attempts in all, the first included; 1 is no retry.
+	Attempts int `conf:"attempts" default:"3" min:"1" max:"20"`
+	// What is tried again: status codes (400 to 599), 5xx, connect (no connection), reset (cut before the response head),
+	// timeout.
+	On []string `conf:"on" default:"429,5xx,connect,reset,timeout"`
+	// Bound of one attempt, to its response head; 0s is none.
+	PerTry time.Duration `conf:"perTry" default:"0s" max:"24h"`
+	// Pauses between attempts.
+	Backoff backoffFile `conf:"backoff"`
+}
+
+// backoffFile is the pause between attempts: exponential, with jitter. A provider's Retry-After goes first.
+type backoffFile struct {
+	// The first pause.
+	Base time.Duration `conf:"base" default:"50ms" max:"1h"`
+	// The longest pause, and the longest Retry-After that is waited for.
+	Max time.Duration `conf:"max" default:"2s" max:"1h"`
+}
+
+// timeoutFile bounds a call in time; 0s is no bound.
+type timeoutFile struct {
+	// The whole call.
+	Request time.Duration `conf:"request" default:"0s" max:"24h"`
+	// From sending the request to the response head.
+	FirstByte time.Duration `conf:"firstByte" default:"60s" max:"24h"`
+	// Between two reads of the response.
+	Idle time.Duration `conf:"idle" default:"120s" max:"24h"`
+}
+
+// policyFile is one step of a route: exactly one key.
+type policyFile struct {
+	_ struct{} `later:"enrich,defaults"`
+	// A prompt guard.
+	Guard *guardFile `conf:"guard"`
+}
+
+// guardFile looks at what goes in and what comes out.
+type guardFile struct {
+	_ struct{} `later:"webhook,moderation"`
+	// Name of its spans (run_guardrail NAME). Unique in its route.
+	Name string `conf:"name" unset:"the guard's kind, such as regex"`
+	// Find text by patterns.
+	Regex *regexGuardFile `conf:"regex"`
+	// What is done to a request where something is found.
+	Request string `conf:"request" enum:"mask,reject" unset:"requests are not checked"`
+	// What is done to a response where something is found.
+	Response string `conf:"response" enum:"mask,reject" unset:"responses are not checked"`
+	// What a refused client gets.
+	Reject rejectFile `conf:"reject"`
+}
+
+// regexGuardFile finds text by patterns. It needs at least one.
+type regexGuardFile struct {
+	// Patterns that come with Spanway.
+	Builtins []string `conf:"builtins" enum:"SSN,CREDIT_CARD,PHONE_NUMBER,EMAIL"`
+	// Regular expressions (RE2), plain or with a name; at most 100.
+	Patterns []patternFile `conf:"patterns"`
+}
+
+// patternFile is one regular expression.
+type patternFile struct {
+	// Name, for placeholder and span: letters, digits and "_".
+	Name string `conf:"name" default:"CUSTOM"`
+	// Regular expression (RE2), at most 4096 bytes, that does not match the empty text.
+	Regex string `conf:"regex" need:"true" short:"true"`
+}
+
+// rejectFile is what a refused client gets.
+type rejectFile struct {
+	// HTTP status.
+	Status int `conf:"status" default:"403" min:"400" max:"599"`
+	// Message in the client's own error format.
+	Message string `conf:"message" default:"The request was rejected due to inappropriate content"`
+}
+
+// telemetryFile is what is recorded of every call and where it goes.
+type telemetryFile struct {
+	_ struct{} `later:"logs,tail"`
+	// service.name.
+	Service string `conf:"service" unset:"OTEL_SERVICE_NAME, else spanway"`
+	// Further attributes of the resource.
+	Resource map[string]string `conf:"resource" unset:"OTEL_RESOURCE_ATTRIBUTES"`
+	// Which calls are exported. Metrics count every call.
+	Sampler *samplerFile `conf:"sampler" unset:"OTEL_TRACES_SAMPLER, else parentbased_always_on"`
+	// Formats of trace context.
+	Propagators []string `conf:"propagators" enum:"tracecontext,baggage,b3,b3multi,jaeger,xray" unset:"OTEL_PROPAGATORS, else tracecontext and baggage"`
+	// Record the text of messages: off or messages.
+	Capture string `conf:"capture" enum:"off,messages" unset:"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, else off"`
+	// Naming of attributes: genai is the OpenTelemetry GenAI conventions.
+	Conventions []string `conf:"conventions" enum:"genai" later:"genai-latest,openinference" default:"genai"`
+	// Destinations of traces. [] is none, whatever the environment says.
+	Traces []sinkFile `conf:"traces" unset:"OTEL_EXPORTER_OTLP_ENDPOINT and its like, else none"`
+	// Where metrics go.
+	Metrics metricsFile `conf:"metrics"`
+}
+
+// samplerFile is a head sampler. The camel-case names are those of kgateway; both spellings mean the same.
+type samplerFile struct {
+	// The parentbased ones keep a caller's decision.
+	Type string `conf:"type" need:"true" short:"true" enum:"always_on,always_off,traceidratio,parentbased_always_on,parentbased_always_off,parentbased_traceidratio,alwaysOn,alwaysOff,parentbasedAlwaysOn,parentbasedAlwaysOff,parentbasedTraceidratio"`
+	// Share of traces that a traceidratio sampler keeps.
+	Ratio float64 `conf:"ratio,arg" default:"1" min:"0" max:"1"`
+}
+
+// sinkFile is one destination of traces.
+type sinkFile struct {
+	_ struct{} `later:"store"`
+	// An OTLP receiver, such as an OpenTelemetry Collector.
+	OTLP *otlpFile `conf:"otlp"`
+	// Finished traces that are kept, encoded, while the receiver does not take them. Further ones are dropped, and counted.
+	Queue size `conf:"queue" default:"64MiB" min:"1MiB" max:"1GiB"`
+	// Longest wait before a batch is sent.
+	Interval time.Duration `conf:"interval" default:"1s" min:"1ms" max:"1h"`
+	// How long one batch is tried; 0s is as long as the queue has room.
+	RetryFor time.Duration `conf:"retryFor" default:"0s" max:"24h"`
+}
+
+// otlpFile is one OTLP receiver.
+type otlpFile struct {
+	// http://host:port or https://host:port. The HTTP protocols add /v1/traces or /v1/metrics when it has no path.
+	Endpoint string `conf:"endpoint" short:"true" unset:"http://localhost:4317 for grpc, else http://localhost:4318"`
+	// http is http/protobuf.
+	Protocol string `conf:"protocol" enum:"grpc,http,http/protobuf,http/json" default:"grpc"`
+	// Headers (gRPC: metadata) of every export. Values are never printed.
+	Headers map[string]Secret `conf:"headers"`
+	// Bound of one export.
+	Timeout time.Duration `conf:"timeout" default:"10s" min:"1ms" max:"1h"`
+	// Compression of an export's body.
+	Compression string `conf:"compression" enum:"none,gzip" default:"none"`
+	// How an https endpoint is verified.
+	TLS clientTLSFile `conf:"tls"`
+}
+
+// metricsFile is where metrics go.
+type metricsFile struct {
+	// An OTLP receiver.
+	OTLP *otlpFile `conf:"otlp" unset:"OTEL_EXPORTER_OTLP_ENDPOINT and its like, else none"`
+	// Time between two OTLP exports.
+	Interval time.Duration `conf:"interval" default:"60s" min:"100ms" max:"24h"`
+	// Serve /metrics on the admin listener.
+	Prometheus bool `conf:"prometheus" default:"true"`
+}

@@ -1,0 +1,107 @@
+package ir
+
+import (
+	"slices"
+	"strings"
+)
+
+// demoProvider is the provider that answers without any network.
+const demoProvider = "demo"
+
+// backend checks one backend.
+func (v *validator) backend(name string, b *backendFile) {
+	field := join("backends", name)
+	if !isName(name) {
+		v.add(field, Problem{Message: "not a backend's name", Found: quoted(name), Allowed: nameSyntax})
+	}
+	v.provider(field, b)
+	u := v.url(field+".url", b.URL)
+	if b.Path != "" {
+		v.path(field+".path", b.Path)
+	}
+	if b.HTTP2 == "h2c" && u != nil && u.Scheme != "http" {
+		v.bad(field+".http2", "h2c is HTTP/2 without TLS, for http URLs only", "auto")
+	}
+	v.clientTLS(field+".tls", &b.TLS, b.URL)
+	v.upstreamHeaders(field, b)
+	for alias, model := range b.Models {
+		if alias == "" || model == "" {
+			v.add(join(field+".models", alias), Problem{Message: "an empty name of a model"})
+		}
+	}
+}
+
+// provider checks whose API the backend speaks, and what that provider needs.
+func (v *validator) provider(field string, b *backendFile) {
+	known := v.options.Providers
+	switch {
+	case b.Demo || b.Provider == demoProvider:
+		if b.Provider != "" && b.Provider != demoProvider {
+			v.bad(field+".provider", "demo: true answers itself, as no other provider", demoProvider)
+		}
+	case v.told[field] || v.hasProblem(field+".provider"): // such as one of a later version
+	case b.Provider == "":
+		v.add(field+".provider", Problem{Message: "is needed", Allowed: strings.Join(known, ", ")})
+	case known != nil && !slices.Contains(known, b.Provider):
+		v.add(field+".provider", Problem{
+			Message:    "no such provider",
+			Found:      v.found(field + ".provider"),
+			Allowed:    strings.Join(known, ", ") + `; for another API like OpenAI's, openai with "url" and "as"`,
+			Suggestion: suggest(b.Provider, known),
+		})
+	case b.Provider == "azure" && b.URL == "":
+		v.add(field+".url", Problem{Message: "is needed for azure", Allowed: "https://RESOURCE.openai.azure.com"})
+	case b.Provider == "vertexai" && b.URL == "" && (b.Project == "" || b.Location == ""):
+		v.add(field, Problem{Message: "vertexai needs project and location, or url"})
+	}
+	if b.As != "" && (!isName(b.As) || strings.ToLower(b.As) != b.As) {
+		v.bad(field+".as", "not a provider's name", `lower-case letters, digits, ".", "_" and "-"`)
+	}
+}
+
+// hopHeaders are headers that belong to one connection or to the body's framing: the gateway sets them.
+var hopHeaders = [...]string{"connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer",
+	"transfer-encoding", "upgrade"}
+
+// upstreamHeaders checks the headers and the credential that go upstream.
+func (v *validator) upstreamHeaders(field string, b *backendFile) {
+	for _, name := range headerNames(v, field+".headers", b.Headers) {
+		if slices.Contains(hopHeaders[:], strings.ToLower(name)) {
+			v.add(join(field+".headers", name), Problem{Message: "a header that the gateway sets itself"})
+		}
+	}
+	if h := b.Auth.Header; h != "" && (!isToken(h) || slices.Contains(hopHeaders[:], strings.ToLower(h))) {
+		v.bad(field+".auth.header", "not a header that can carry a credential", "a header's name, such as authorization")
+	}
+	if p := b.Auth.Prefix; p != nil && !isHeaderValue(*p) {
+		v.add(field+".auth.prefix", Problem{Message: "holds a line break or another control character"})
+	}
+	if b.Key != (Credential{}) && b.Auth.Key != (Credential{}) {
+		v.add(field+".auth.key", Problem{Message: "the backend has a key already", Allowed: "key or auth.key"})
+	}
+}
+
+// path checks a path of HTTP requests.
+func (v *validator) path(field, path string) {
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") || !isHeaderValue(path) {
+		v.bad(field, "not a path", `a text that starts with "/", without "?" and "#"`)
+	}
+}
+
+// nameSyntax says what isName accepts.
+const nameSyntax = `1 to 128 letters, digits, ".", "_" and "-"; the first is a letter or a digit`
+
+// maxName bounds names, in bytes.
+const maxName = 128
+
+// isName reports whether s can name a backend.
+func isName(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
