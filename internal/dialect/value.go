@@ -38,3 +38,11 @@ func SetInt(dst *llm.Opt[int64], v []byte) {
 		*dst = llm.Some(n)
 	}
 }
+
+// Pointer is nil for an absent value, for encoders that leave out nil.
+func Pointer[T any](o llm.Opt[T]) *T {
+	if !o.Set {
+		return nil
+	}
+	return &o.V
+}

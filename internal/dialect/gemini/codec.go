@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -29,6 +30,8 @@ func (codec) Conversation(body []byte) (*llm.Conversation, error) {
 			elements(v, func(v []byte) { readTools(c, v) })
 		case "toolConfig", "tool_config":
 			readToolChoice(c, v)
+		case "generationConfig", "generation_config":
+			c.OutputSchema = outputSchema(v)
 		}
 	}
 	return c, it.Err()
@@ -108,6 +111,26 @@ func readFunction(v []byte) llm.Tool {
 	return t
 }
 
+// outputSchema is the schema of generationConfig, which has a name for each of the two schema languages.
+func outputSchema(config []byte) []byte {
+	if jsonscan.KindOf(config) != jsonscan.Dict {
+		return nil
+	}
+	for it := jsonscan.Object(config); it.Next(); {
+		v := it.Value()
+		if jsonscan.KindOf(v) != jsonscan.Dict {
+			continue
+		}
+		switch string(it.Key()) {
+		case "responseSchema", "response_schema":
+			return standardSchema(v)
+		case "responseJsonSchema", "response_json_schema":
+			return bytes.Clone(v)
+		}
+	}
+	return nil
+}
+
 // standardSchema turns Google's Schema, whose types are an enum (STRING, or its number), into JSON Schema.
 func standardSchema(v []byte) []byte {
 	var edits []jsonscan.Edit
@@ -174,7 +197,7 @@ func readToolChoice(c *llm.Conversation, v []byte) {
 
 // EditText implements llm.Codec. The text of a function response is every string in it.
 func (codec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
-	e := editor{body: body, edit: edit}
+	e := editor{dialect.Texts{Body: body, Edit: edit}}
 	it := jsonscan.Object(body)
 	for it.Next() {
 		switch v := it.Value(); string(it.Key()) {
@@ -189,45 +212,37 @@ func (codec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 	if err := it.Err(); err != nil {
 		return nil, err
 	}
-	if len(e.edits) == 0 {
-		return body, nil
-	}
-	return jsonscan.Apply(make([]byte, 0, len(body)), body, e.edits), nil
+	return e.Result(), nil
 }
 
-// editor gathers the edits of one body.
-type editor struct {
-	body  []byte
-	edit  llm.TextEdit
-	edits []jsonscan.Edit
-}
+type editor struct{ dialect.Texts }
 
 func (e *editor) content(v []byte) {
 	role, parts := roleAndParts(v)
-	e.texts(role, parts)
+	e.parts(role, parts)
 }
 
 func (e *editor) system(v []byte) {
 	_, parts := roleAndParts(v)
-	e.texts(llm.RoleSystem, parts)
+	e.parts(llm.RoleSystem, parts)
 }
 
-func (e *editor) texts(role llm.Role, parts []byte) {
+func (e *editor) parts(role llm.Role, parts []byte) {
 	elements(parts, func(v []byte) {
 		switch p, text := readPart(v); p.Kind {
 		case llm.PartText, llm.PartReasoning:
-			e.text(role, text)
+			e.Offer(role, text)
 		case llm.PartToolResult:
 			e.strings(text)
 		}
 	})
 }
 
-// strings edits every string in v, names of members aside.
+// strings offers every string in v, names of members aside.
 func (e *editor) strings(v []byte) {
 	switch jsonscan.KindOf(v) {
 	case jsonscan.Text:
-		e.text(llm.RoleTool, v)
+		e.Offer(llm.RoleTool, v)
 	case jsonscan.List:
 		for it := jsonscan.Array(v); it.Next(); {
 			e.strings(it.Value())
@@ -236,12 +251,5 @@ func (e *editor) strings(v []byte) {
 		for it := jsonscan.Object(v); it.Next(); {
 			e.strings(it.Value())
 		}
-	}
-}
-
-// text offers the JSON string v to edit.
-func (e *editor) text(role llm.Role, v []byte) {
-	if s, changed := e.edit(role, jsonscan.String(v)); changed {
-		e.edits = append(e.edits, jsonscan.Edit{At: jsonscan.At(e.body, v), With: jsonscan.AppendString(nil, s)})
 	}
 }

@@ -1,0 +1,83 @@
+package dialect
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spanway/spanway/internal/jsonscan"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Texts offers the strings of one JSON body to an edit and splices what comes back into a copy, so that every other byte
+// stays. Set Body and Edit, walk Body, then take Result.
+type Texts struct {
+	Body  []byte
+	Edit  llm.TextEdit
+	edits []jsonscan.Edit
+}
+
+// Offer offers v, a value that a walk of Body returned; a value that is not a string is passed over.
+func (t *Texts) Offer(role llm.Role, v []byte) {
+	if jsonscan.KindOf(v) != jsonscan.Text {
+		return
+	}
+	if s, changed := t.Edit(role, jsonscan.String(v)); changed {
+		t.edits = append(t.edits, jsonscan.Edit{At: jsonscan.At(t.Body, v), With: jsonscan.AppendString(nil, s)})
+	}
+}
+
+// Result is the edited body, or Body itself when nothing changed.
+func (t *Texts) Result() []byte {
+	if len(t.edits) == 0 {
+		return t.Body
+	}
+	return apply(make([]byte, 0, len(t.Body)), t.Body, t.edits)
+}
+
+func apply(dst, src []byte, edits []jsonscan.Edit) []byte {
+	slices.SortFunc(edits, func(a, b jsonscan.Edit) int { return a.At[0] - b.At[0] })
+	return jsonscan.Apply(dst, src, edits)
+}
+
+// Rewrite puts the texts of an edited event's parts into the frame that the event came from. Set Data and Parts, call Part
+// for each part of Data in the order in which the reader made them, then take Append.
+type Rewrite struct {
+	Data  []byte     // the frame, or the JSON in it
+	Parts []llm.Part // as they are to be: those of the frame, one for one
+	n     int
+	edits []jsonscan.Edit
+	err   error
+}
+
+// Part takes the next part as Data has it. text is the value that its Text came from: a string for text and thinking, else
+// a JSON value that Text holds verbatim; nil when there is none.
+func (r *Rewrite) Part(was *llm.Part, text []byte) {
+	i := r.n
+	if r.n++; r.err != nil || i >= len(r.Parts) || r.Parts[i].Text == was.Text {
+		return
+	}
+	with := []byte(r.Parts[i].Text)
+	if was.Kind == llm.PartText || was.Kind == llm.PartReasoning {
+		with = jsonscan.AppendString(nil, r.Parts[i].Text)
+	} else if err := jsonscan.Validate(with); err != nil {
+		r.err = fmt.Errorf("rewrite the arguments of %q: %w", was.Name, err)
+		return
+	}
+	if text == nil {
+		r.err = fmt.Errorf("rewrite a frame: its part %d has no text", i)
+		return
+	}
+	r.edits = append(r.edits, jsonscan.Edit{At: jsonscan.At(r.Data, text), With: with})
+}
+
+// Append appends Data with the texts replaced. It fails when Parts are more or fewer than those of Data, and when the
+// arguments of a tool call are no longer JSON: what a policy took out must not reach the client.
+func (r *Rewrite) Append(dst []byte) ([]byte, error) {
+	if r.err == nil && r.n != len(r.Parts) {
+		r.err = fmt.Errorf("rewrite a frame: it has %d parts, the event %d", r.n, len(r.Parts))
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return apply(dst, r.Data, r.edits), nil
+}

@@ -1,0 +1,22 @@
+package ollama
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/spanway/spanway/internal/dialect"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Rewrite implements llm.Inbound, as dialect.Rewrite does.
+func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error) {
+	rw := dialect.Rewrite{Data: ev.Raw, Parts: ev.Parts}
+	if len(bytes.TrimSpace(ev.Raw)) > 0 {
+		m, err := scan(ev.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("rewrite a frame: %w", err)
+		}
+		eachPart(&m, func(p llm.Part, text []byte) { rw.Part(&p, text) })
+	}
+	return rw.Append(dst)
+}
