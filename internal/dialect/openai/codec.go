@@ -1,0 +1,105 @@
+package openai
+
+import (
+	"github.com/spanway/spanway/internal/jsonscan"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// editor applies an edit to the texts of a request in the order of the bytes.
+type editor struct {
+	splice
+	edit    llm.TextEdit
+	changed bool
+}
+
+// run walks body with walk and returns it with the edits made, body itself when there are none.
+func run(body []byte, edit llm.TextEdit, walk func(e *editor, it *jsonscan.Iter)) ([]byte, error) {
+	e := editor{splice: splice{src: body}, edit: edit}
+	it := jsonscan.Object(body)
+	for it.Next() {
+		walk(&e, &it)
+	}
+	if err := it.Err(); err != nil {
+		return nil, malformed(body, err)
+	}
+	if !e.changed {
+		return body, nil
+	}
+	return e.finish(), nil
+}
+
+// text offers v to the edit when it is a text.
+func (e *editor) text(role llm.Role, v []byte) {
+	if !isText(v) {
+		return
+	}
+	if s, ok := e.edit(role, jsonscan.String(v)); ok {
+		e.replace(v, s)
+		e.changed = true
+	}
+}
+
+// texts offers v, or each text of the array v.
+func (e *editor) texts(role llm.Role, v []byte) {
+	e.text(role, v)
+	if jsonscan.KindOf(v) == jsonscan.List {
+		for it := jsonscan.Array(v); it.Next(); {
+			e.text(role, it.Value())
+		}
+	}
+}
+
+// content offers a content: a text, or parts whose member text or refusal is one.
+func (e *editor) content(role llm.Role, v []byte) {
+	e.text(role, v)
+	if jsonscan.KindOf(v) != jsonscan.List {
+		return
+	}
+	for it := jsonscan.Array(v); it.Next(); {
+		e.part(role, it.Value())
+	}
+}
+
+func (e *editor) part(role llm.Role, v []byte) {
+	for it := jsonscan.Object(v); it.Next(); {
+		switch string(it.Key()) {
+		case "text", "refusal":
+			e.text(role, it.Value())
+		case "thinking": // Mistral
+			e.content(role, it.Value())
+		}
+	}
+}
+
+// promptCodec reads the APIs whose request is a prompt: the named member, a text or a list of texts. Tokens are no text.
+type promptCodec struct{ member string }
+
+// Conversation implements llm.Codec: each prompt is a message of the user.
+func (c promptCodec) Conversation(body []byte) (*llm.Conversation, error) {
+	out := new(llm.Conversation)
+	it := jsonscan.Object(body)
+	for it.Next() {
+		switch string(it.Key()) {
+		case c.member:
+			for _, s := range jsonscan.Strings(it.Value()) {
+				out.Messages = append(out.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{{Text: s}}})
+			}
+		case "user":
+			out.User = jsonscan.String(it.Value())
+		}
+	}
+	if err := it.Err(); err != nil {
+		return nil, malformed(body, err)
+	}
+	return out, nil
+}
+
+// EditText implements llm.Codec.
+func (c promptCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
+	return run(body, edit, func(e *editor, it *jsonscan.Iter) {
+		switch string(it.Key()) {
+		case c.member, "suffix":
+			e.texts(llm.RoleUser, it.Value())
+		}
+	})
+}

@@ -1,0 +1,180 @@
+package openai
+
+import (
+	"bytes"
+
+	"github.com/spanway/spanway/internal/dialect"
+	"github.com/spanway/spanway/internal/frame"
+	"github.com/spanway/spanway/internal/jsonscan"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// NewReader implements llm.Outbound.
+func (Dialect) NewReader(api llm.API, h *llm.Head, want llm.Want) llm.Reader {
+	f := dialect.FramingOf(h, dialect.Whole)
+	return dialect.NewReader(llm.OpenAI, f, &decoder{api: api, whole: f == dialect.Whole, status: h.Status, want: want})
+}
+
+// decoder decodes the frames of one response.
+type decoder struct {
+	api    llm.API
+	whole  bool
+	status int
+	want   llm.Want
+
+	id, model, tier, fingerprint, finish, event dialect.Label
+	usage                                       llm.Usage // what Event.Usage points to
+	texts                                       texts
+}
+
+// Decode implements dialect.Decoder.
+func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
+	if len(f.Data) == 0 {
+		return
+	}
+	if f.Data[0] == '[' && string(bytes.TrimSpace(f.Data)) == "[DONE]" {
+		ev.Last = true
+		return
+	}
+	if !d.decode(f, ev) {
+		raw, dl := ev.Raw, ev.Dialect
+		ev.Reset()
+		ev.Raw, ev.Dialect = raw, dl
+		return
+	}
+	ev.Last = ev.Last || d.whole
+}
+
+// decode reports whether f holds a JSON object.
+func (d *decoder) decode(f *frame.Frame, ev *llm.Event) bool {
+	if d.status >= 400 || f.Event == "error" {
+		return d.failure(f.Data, ev)
+	}
+	switch d.api {
+	case llm.OpenAIResponses:
+		return d.response(f.Data, ev)
+	case llm.OpenAIEmbeddings, llm.OpenAIImages:
+		return d.list(f.Data, ev)
+	}
+	return d.completion(f.Data, ev)
+}
+
+// completion decodes a chat completion or a completion, whole ("The chat completion object") or a chunk of one.
+func (d *decoder) completion(data []byte, ev *llm.Event) bool {
+	var choices, groq, failed []byte
+	it := jsonscan.Object(data)
+	for it.Next() {
+		switch v := it.Value(); string(it.Key()) {
+		case "id":
+			ev.ID = d.id.Of(v)
+		case "model":
+			ev.Model = d.model.Of(v)
+		case "service_tier":
+			ev.ServiceTier = d.tier.Of(v)
+		case "system_fingerprint":
+			ev.Fingerprint = d.fingerprint.Of(v)
+		case "choices":
+			choices = v
+		case "usage":
+			d.setUsage(v, ev)
+		case "x_groq":
+			groq = v
+		case "error":
+			failed = v
+		}
+	}
+	if it.Err() != nil {
+		return false
+	}
+	if ev.Usage == nil && groq != nil { // Groq's streams, before they had usage of their own
+		d.setUsage(jsonscan.Get(groq, "usage"), ev)
+	}
+	ev.Err = newError(failed, d.status)
+	d.choices(choices, ev)
+	if d.want == llm.WantParts {
+		d.texts.begin(ev.Parts)
+		d.texts.completion(choices, d.api)
+		ev.Parts = d.texts.parts
+	}
+	return true
+}
+
+// choices reads index and finish reason of each choice. Some hosts leave the index out.
+func (d *decoder) choices(list []byte, ev *llm.Event) {
+	if jsonscan.KindOf(list) != jsonscan.List {
+		return
+	}
+	all := jsonscan.Array(list)
+	for n := 0; all.Next(); n++ {
+		c := llm.Choice{Index: n}
+		for it := jsonscan.Object(all.Value()); it.Next(); {
+			switch string(it.Key()) {
+			case "index":
+				c.Index = index(it.Value(), n)
+			case "finish_reason":
+				c.Finish = d.finish.Of(it.Value())
+			}
+		}
+		ev.Choices = append(ev.Choices, c)
+	}
+}
+
+// index is the whole number v, or n when it is none.
+func index(v []byte, n int) int {
+	if i, ok := jsonscan.Int(v); ok && i == int64(int32(i)) {
+		return int(i)
+	}
+	return n
+}
+
+// list decodes the answers of embeddings and image generation, and the events of a streamed image generation.
+func (d *decoder) list(data []byte, ev *llm.Event) bool {
+	var failed []byte
+	it := jsonscan.Object(data)
+	for it.Next() {
+		switch v := it.Value(); string(it.Key()) {
+		case "id":
+			ev.ID = d.id.Of(v)
+		case "model":
+			ev.Model = d.model.Of(v)
+		case "usage":
+			d.setUsage(v, ev)
+		case "data":
+			if d.api == llm.OpenAIEmbeddings {
+				ev.Dimensions = dimensions(v)
+			}
+		case "type":
+			ev.Last = jsonscan.String(v) == "image_generation.completed"
+		case "error":
+			failed = v
+		}
+	}
+	if it.Err() != nil {
+		return false
+	}
+	ev.Err = newError(failed, d.status)
+	return true
+}
+
+// dimensions is the length of the first vector of a list of embeddings. A vector is an array, or base64 of 32-bit floats.
+func dimensions(list []byte) int {
+	if jsonscan.KindOf(list) != jsonscan.List {
+		return 0
+	}
+	it := jsonscan.Array(list)
+	if !it.Next() {
+		return 0
+	}
+	v := jsonscan.Get(it.Value(), "embedding")
+	switch jsonscan.KindOf(v) {
+	case jsonscan.List:
+		n := 0
+		for e := jsonscan.Array(v); e.Next(); {
+			n++
+		}
+		return n
+	case jsonscan.Text:
+		return len(bytes.TrimRight(v[1:len(v)-1], "=")) * 3 / 4 / 4
+	}
+	return 0
+}

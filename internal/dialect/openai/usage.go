@@ -1,0 +1,137 @@
+package openai
+
+import (
+	"strconv"
+
+	"github.com/spanway/spanway/internal/jsonscan"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// setUsage makes v the usage that ev reports, unless it reports nothing.
+func (d *decoder) setUsage(v []byte, ev *llm.Event) {
+	if jsonscan.KindOf(v) != jsonscan.Dict {
+		return
+	}
+	if u := usage(v, d.api); !u.IsZero() {
+		d.usage = u
+		ev.Usage = &d.usage
+	}
+}
+
+// usage reads a usage object in the words of chat completions (prompt_tokens, completion_tokens and their details) or of
+// Responses and images (input_tokens, output_tokens). Other hosts' words: prompt_cache_hit_tokens (DeepSeek), cached_tokens
+// beside the counts (Together, Moonshot), cache_write_tokens (OpenRouter), *_token_details (Writer), reasoning_tokens beside
+// the counts (Perplexity).
+func usage(v []byte, api llm.API) llm.Usage {
+	var u llm.Usage
+	var total, read, reasoning llm.Opt[int64]
+	for it := jsonscan.Object(v); it.Next(); {
+		n := count(it.Value())
+		switch string(it.Key()) {
+		case "prompt_tokens", "input_tokens":
+			first(&u.Input, n)
+		case "completion_tokens", "output_tokens":
+			first(&u.Output, n)
+		case "total_tokens":
+			total = n
+		case "prompt_tokens_details", "input_tokens_details", "prompt_token_details":
+			for d := jsonscan.Object(it.Value()); d.Next(); {
+				n := count(d.Value())
+				switch string(d.Key()) {
+				case "cached_tokens":
+					first(&u.CacheRead, n)
+				case "cache_write_tokens":
+					first(&u.CacheWrite, n)
+				}
+			}
+		case "completion_tokens_details", "output_tokens_details", "completion_token_details":
+			n := count(jsonscan.Get(it.Value(), "reasoning_tokens"))
+			first(&u.Reasoning, n)
+		case "prompt_cache_hit_tokens", "cached_tokens":
+			first(&read, n)
+		case "reasoning_tokens":
+			reasoning = n
+		}
+	}
+	first(&u.CacheRead, read)
+	first(&u.Reasoning, reasoning)
+	if api == llm.OpenAIEmbeddings && !u.Input.Set { // Voyage: all tokens of an embedding are input
+		u.Input = total
+	}
+	return u
+}
+
+func count(v []byte) llm.Opt[int64] {
+	n, ok := jsonscan.Int(v)
+	return llm.Opt[int64]{V: n, Set: ok}
+}
+
+// first sets dst unless it is set.
+func first(dst *llm.Opt[int64], o llm.Opt[int64]) {
+	if !dst.Set {
+		*dst = o
+	}
+}
+
+// failure decodes the body of an error response: an error object, or, as vLLM, Mistral and Cerebras have it, its members at
+// the top.
+func (d *decoder) failure(data []byte, ev *llm.Event) bool {
+	var failed []byte
+	it := jsonscan.Object(data)
+	for it.Next() {
+		if string(it.Key()) == "error" {
+			failed = it.Value()
+		}
+	}
+	if it.Err() != nil {
+		return false
+	}
+	if jsonscan.IsNull(failed) {
+		failed = data
+	}
+	ev.Err = newError(failed, d.status)
+	return true
+}
+
+// newError reads an error object, or an error that is only a text. It returns nil for what says nothing. Status is 0 in an
+// error under a status of success.
+func newError(v []byte, status int) *llm.Error {
+	if status < 400 {
+		status = 0
+	}
+	if jsonscan.KindOf(v) == jsonscan.Text && len(v) > 2 {
+		return &llm.Error{Status: status, Message: jsonscan.String(v)}
+	}
+	if jsonscan.KindOf(v) != jsonscan.Dict {
+		return nil
+	}
+	e := &llm.Error{Status: status}
+	var code, typ string
+	empty := true
+	for it := jsonscan.Object(v); it.Next(); empty = false {
+		switch m := it.Value(); string(it.Key()) {
+		case "code":
+			code = jsonscan.String(m)
+			if n, ok := jsonscan.Int(m); ok {
+				e.Type = strconv.FormatInt(n, 10)
+			}
+		case "type":
+			typ = jsonscan.String(m)
+		case "message", "detail":
+			e.Message = jsonscan.String(m)
+		case "param":
+			e.Param = jsonscan.String(m)
+		}
+	}
+	if empty {
+		return nil
+	}
+	// The code names the error, else the type does. A number (OpenRouter, vLLM) is only the status again.
+	switch {
+	case code != "":
+		e.Type = code
+	case typ != "" && typ != "error":
+		e.Type = typ
+	}
+	return e
+}

@@ -1,0 +1,380 @@
+package openai
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spanway/spanway/internal/jsonscan"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// NewWriter implements llm.Inbound for chat completions, the one API that other dialects' responses are translated to.
+func (d Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
+	if r.API != llm.OpenAIChat {
+		return nil, llm.Errorf(http.StatusNotImplemented, "not_implemented",
+			"The provider behind this route speaks another API, to which only chat completions can be translated.")
+	}
+	return &writer{
+		stream:  r.Stream,
+		usage:   r.Stream && r.StreamUsage,
+		model:   r.Model,
+		created: time.Now().Unix(),
+	}, nil
+}
+
+// writer encodes one response as a chat completion: "The chat completion object", or its chunks, each a server-sent event.
+type writer struct {
+	stream, usage bool
+	id, model     string
+	created       int64
+	choices       []*written
+	counts        *llm.Usage
+	err           *llm.Error
+}
+
+// written is what was written of one choice, or is to be written when the response is not streamed.
+type written struct {
+	index                         int
+	began                         bool
+	finish                        string // the provider's word
+	content, reasoning, rejection []byte // unstreamed only
+	calls                         []call
+}
+
+// call is one tool call: part is the index of its fragments.
+type call struct {
+	part     int
+	id, name string
+	args     []byte // unstreamed only
+	empty    bool   // no arguments yet
+}
+
+// ContentType implements llm.Writer.
+func (w *writer) ContentType() string {
+	if w.stream {
+		return "text/event-stream; charset=utf-8"
+	}
+	return "application/json"
+}
+
+// Write implements llm.Writer.
+func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
+	w.head(ev)
+	for i := range ev.Parts {
+		if p := &ev.Parts[i]; !p.Repeat {
+			dst = w.part(dst, p)
+		}
+	}
+	for _, c := range ev.Choices {
+		if c.Finish == "" {
+			continue
+		}
+		if x := w.choice(c.Index); x.finish == "" {
+			x.finish = c.Finish
+			if w.stream {
+				dst = w.finish(dst, x)
+			}
+		}
+	}
+	return dst, nil
+}
+
+// head keeps what ev says about the response.
+func (w *writer) head(ev *llm.Event) {
+	if w.id == "" {
+		w.id = ev.ID
+	}
+	if ev.Model != "" {
+		w.model = ev.Model
+	}
+	if ev.Usage != nil {
+		u := *ev.Usage
+		w.counts = &u
+	}
+	if ev.Err != nil {
+		w.err = ev.Err
+	}
+}
+
+// identify names the response when the provider did not.
+func (w *writer) identify() {
+	if w.id == "" {
+		w.id = fmt.Sprintf("chatcmpl-%016x", rand.Uint64())
+	}
+}
+
+func (w *writer) choice(i int) *written {
+	for _, x := range w.choices {
+		if x.index == i {
+			return x
+		}
+	}
+	x := &written{index: i}
+	w.choices = append(w.choices, x)
+	return x
+}
+
+// part writes or keeps one part. Reasoning goes where DeepSeek put it and client libraries look for it, reasoning_content.
+func (w *writer) part(dst []byte, p *llm.Part) []byte {
+	var field string
+	x := w.choice(p.Choice)
+	switch p.Kind {
+	case llm.PartText:
+		field, x.content = "content", w.keep(x.content, p.Text)
+	case llm.PartReasoning:
+		field, x.reasoning = "reasoning_content", w.keep(x.reasoning, p.Text)
+	case llm.PartRefusal:
+		field, x.rejection = "refusal", w.keep(x.rejection, p.Text)
+	case llm.PartToolCall:
+		return w.call(dst, x, p)
+	}
+	if field == "" || p.Text == "" || !w.stream {
+		return dst
+	}
+	dst = w.delta(dst, x)
+	dst = appendMember(dst, field)
+	dst = jsonscan.AppendString(dst, p.Text)
+	return w.endDelta(dst)
+}
+
+func (w *writer) keep(b []byte, s string) []byte {
+	if w.stream {
+		return b
+	}
+	return append(b, s...)
+}
+
+// call writes or keeps a piece of a tool call; the first names it.
+func (w *writer) call(dst []byte, x *written, p *llm.Part) []byte {
+	n := slices.IndexFunc(x.calls, func(c call) bool { return c.part == p.Index })
+	begins := n < 0
+	if begins {
+		n = len(x.calls)
+		w.identify()
+		c := call{part: p.Index, id: p.ID, name: p.Name, empty: true}
+		if c.id == "" {
+			c.id = "call_" + w.id + "_" + strconv.Itoa(n)
+		}
+		x.calls = append(x.calls, c)
+	}
+	c := &x.calls[n]
+	c.empty = c.empty && p.Text == ""
+	c.args = w.keep(c.args, p.Text)
+	if !w.stream || !begins && p.Text == "" {
+		return dst
+	}
+	return w.callDelta(dst, x, n, begins, p.Text)
+}
+
+func (w *writer) callDelta(dst []byte, x *written, n int, begins bool, args string) []byte {
+	c := &x.calls[n]
+	dst = w.delta(dst, x)
+	dst = appendMember(dst, "tool_calls")
+	dst = append(dst, `[{"index":`...)
+	dst = strconv.AppendInt(dst, int64(n), 10)
+	if begins {
+		dst = append(dst, `,"id":`...)
+		dst = jsonscan.AppendString(dst, c.id)
+		dst = append(dst, `,"type":"function","function":{"name":`...)
+		dst = jsonscan.AppendString(dst, c.name)
+		dst = append(dst, ',')
+	} else {
+		dst = append(dst, `,"function":{`...)
+	}
+	dst = append(dst, `"arguments":`...)
+	dst = jsonscan.AppendString(dst, args)
+	dst = append(dst, "}}]"...)
+	return w.endDelta(dst)
+}
+
+// finish writes the chunk that ends a choice, and before it the arguments of calls that have none: an empty text is not the
+// JSON that clients parse.
+func (w *writer) finish(dst []byte, x *written) []byte {
+	for n := range x.calls {
+		if x.calls[n].empty {
+			x.calls[n].empty = false
+			dst = w.callDelta(dst, x, n, false, "{}")
+		}
+	}
+	if !x.began {
+		dst = w.endDelta(w.delta(dst, x))
+	}
+	dst = w.chunk(dst)
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(x.index), 10)
+	dst = append(dst, `,"delta":{},"logprobs":null,"finish_reason":`...)
+	dst = jsonscan.AppendString(dst, finishReason(x.finish, len(x.calls) > 0))
+	return w.endChunk(append(dst, '}'), "null")
+}
+
+// delta begins a chunk with a delta of x; the first of a choice says who speaks.
+func (w *writer) delta(dst []byte, x *written) []byte {
+	dst = w.chunk(dst)
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(x.index), 10)
+	dst = append(dst, `,"delta":{`...)
+	if !x.began {
+		x.began = true
+		dst = append(dst, `"role":"assistant"`...)
+	}
+	return dst
+}
+
+func (w *writer) endDelta(dst []byte) []byte {
+	return w.endChunk(append(dst, `},"logprobs":null,"finish_reason":null}`...), "null")
+}
+
+// appendMember appends a member's name, with the comma that it needs after another.
+func appendMember(dst []byte, name string) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	dst = jsonscan.AppendString(dst, name)
+	return append(dst, ':')
+}
+
+func (w *writer) chunk(dst []byte) []byte {
+	dst = append(dst, "data: "...)
+	return append(w.envelope(dst, "chat.completion.chunk"), `,"choices":[`...)
+}
+
+// endChunk ends a chunk. With usage asked for every chunk has the member, null in all but the last.
+func (w *writer) endChunk(dst []byte, usage string) []byte {
+	dst = append(dst, ']')
+	if w.usage {
+		dst = append(dst, `,"usage":`...)
+		dst = append(dst, usage...)
+	}
+	return append(dst, "}\n\n"...)
+}
+
+func (w *writer) envelope(dst []byte, object string) []byte {
+	w.identify()
+	dst = append(dst, `{"id":`...)
+	dst = jsonscan.AppendString(dst, w.id)
+	dst = append(dst, `,"object":`...)
+	dst = jsonscan.AppendString(dst, object)
+	dst = append(dst, `,"created":`...)
+	dst = strconv.AppendInt(dst, w.created, 10)
+	dst = append(dst, `,"model":`...)
+	return jsonscan.AppendString(dst, w.model)
+}
+
+// Close implements llm.Writer.
+func (w *writer) Close(dst []byte, e *llm.Error) ([]byte, error) {
+	if e == nil {
+		e = w.err
+	}
+	switch {
+	case e != nil && w.stream:
+		return append(dst, Dialect{}.StreamError(nil, e)...), nil
+	case e != nil:
+		return append(dst, Dialect{}.Error(e)...), nil
+	case w.stream:
+		if w.usage && w.counts != nil {
+			dst = w.endChunk(w.chunk(dst), string(appendUsage(nil, w.counts)))
+		}
+		return append(dst, "data: [DONE]\n\n"...), nil
+	}
+	return w.whole(dst), nil
+}
+
+// whole appends the unstreamed response.
+func (w *writer) whole(dst []byte) []byte {
+	dst = append(w.envelope(dst, "chat.completion"), `,"choices":[`...)
+	slices.SortFunc(w.choices, func(a, b *written) int { return a.index - b.index })
+	for i, x := range w.choices {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = x.append(dst)
+	}
+	dst = append(dst, ']')
+	if w.counts != nil {
+		dst = append(dst, `,"usage":`...)
+		dst = appendUsage(dst, w.counts)
+	}
+	return append(dst, '}')
+}
+
+func (x *written) append(dst []byte) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(x.index), 10)
+	dst = append(dst, `,"message":{"role":"assistant","content":`...)
+	dst = appendOrNull(dst, string(x.content))
+	if len(x.reasoning) > 0 {
+		dst = append(dst, `,"reasoning_content":`...)
+		dst = jsonscan.AppendString(dst, string(x.reasoning))
+	}
+	dst = append(dst, `,"refusal":`...)
+	dst = appendOrNull(dst, string(x.rejection))
+	for n, c := range x.calls {
+		args := string(c.args)
+		if args == "" {
+			args = "{}"
+		}
+		if n == 0 {
+			dst = append(dst, `,"tool_calls":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendCall(dst, c.id, c.name, args)
+	}
+	if len(x.calls) > 0 {
+		dst = append(dst, ']')
+	}
+	dst = append(dst, `},"logprobs":null,"finish_reason":`...)
+	dst = jsonscan.AppendString(dst, finishReason(x.finish, len(x.calls) > 0))
+	return append(dst, '}')
+}
+
+// appendCall appends a whole tool call.
+func appendCall(dst []byte, id, name, args string) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsonscan.AppendString(dst, id)
+	dst = append(dst, `,"type":"function","function":{"name":`...)
+	dst = jsonscan.AppendString(dst, name)
+	dst = append(dst, `,"arguments":`...)
+	dst = jsonscan.AppendString(dst, args)
+	return append(dst, "}}"...)
+}
+
+func appendUsage(dst []byte, u *llm.Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Input.V, 10)
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Output.V, 10)
+	dst = append(dst, `,"total_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Input.V+u.Output.V, 10)
+	if u.CacheRead.Set {
+		dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+		dst = append(strconv.AppendInt(dst, u.CacheRead.V, 10), '}')
+	}
+	if u.Reasoning.Set {
+		dst = append(dst, `,"completion_tokens_details":{"reasoning_tokens":`...)
+		dst = append(strconv.AppendInt(dst, u.Reasoning.V, 10), '}')
+	}
+	return append(dst, '}')
+}
+
+// finishReason is OpenAI's word for another provider's: Anthropic's stop_reason (Messages API), Gemini's finishReason
+// (Candidate), Bedrock's stopReason (Converse), Ollama's done_reason. A provider that has no word for tool calls stops.
+func finishReason(word string, called bool) string {
+	switch word {
+	case "max_tokens", "MAX_TOKENS", "length", "model_context_window_exceeded":
+		return "length"
+	case "tool_use", "tool_calls":
+		return "tool_calls"
+	case "refusal", "content_filter", "content_filtered", "guardrail_intervened", "SAFETY", "RECITATION", "BLOCKLIST",
+		"PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY":
+		return "content_filter"
+	}
+	if called {
+		return "tool_calls"
+	}
+	return "stop"
+}
