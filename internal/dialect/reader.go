@@ -72,6 +72,7 @@ type reader struct {
 	decoder   Decoder
 	onFrame   func(frame.Frame) error // made once: a method value allocates
 	emit      func(*llm.Event) error
+	current   frame.Frame // here because a decoder takes its address: a local one would be allocated per frame
 	event     llm.Event
 	truncated bool
 }
@@ -92,7 +93,8 @@ func (r *reader) frame(f frame.Frame) error {
 	if f.Skipped {
 		r.truncated = true
 	} else {
-		r.decoder.Decode(&f, ev)
+		r.current = f
+		r.decoder.Decode(&r.current, ev)
 	}
 	return r.emit(ev)
 }
