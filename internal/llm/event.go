@@ -1,5 +1,7 @@
 package llm
 
+import "slices"
+
 // Want says how much of a response a reader decodes.
 type Want uint8
 
@@ -38,6 +40,33 @@ type Choice struct {
 // Reset empties e for reuse and keeps the capacity of its slices.
 func (e *Event) Reset() {
 	*e = Event{Choices: e.Choices[:0], Parts: e.Parts[:0]}
+}
+
+// Clone returns a copy of e that stays valid when a reader reuses e.
+func (e *Event) Clone() *Event {
+	c := &Event{}
+	e.CopyTo(c)
+	return c
+}
+
+// CopyTo makes dst what Clone returns, in the memory that dst's slices have.
+func (e *Event) CopyTo(dst *Event) {
+	choices, parts, raw := dst.Choices[:0], dst.Parts[:0], dst.Raw[:0]
+	*dst = *e
+	dst.Choices = append(choices, e.Choices...)
+	dst.Parts = append(parts, e.Parts...)
+	for i := range dst.Parts {
+		dst.Parts[i].Raw = slices.Clone(dst.Parts[i].Raw)
+	}
+	dst.Raw = append(raw, e.Raw...)
+	if e.Usage != nil {
+		u := *e.Usage
+		dst.Usage = &u
+	}
+	if e.Err != nil {
+		err := *e.Err
+		dst.Err = &err
+	}
 }
 
 // Reader decodes one response. It belongs to one goroutine at a time.
