@@ -212,6 +212,9 @@ func Get(v []byte, path ...string) []byte {
 	return v
 }
 
+// End returns where the value that begins at i in data ends. Nothing is said about what follows it.
+func End(data []byte, i int) (int, error) { return skipValue(data, i, 0) }
+
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++

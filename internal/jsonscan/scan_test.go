@@ -252,3 +252,26 @@ func TestEscapedName(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestEnd(t *testing.T) {
+	tests := []struct {
+		data string
+		i    int
+		want int // -1: an error
+	}{
+		{`{"a":"b}"},`, 0, 10},
+		{`{"a":"b}"},`, 5, 9},
+		{`x"" y`, 1, 3},
+		{`{"a":`, 0, -1},
+		{``, 0, -1},
+	}
+	for _, tt := range tests {
+		got, err := jsonscan.End([]byte(tt.data), tt.i)
+		if err != nil {
+			got = -1
+		}
+		if got != tt.want {
+			t.Errorf("End(%q, %d) = %d, %v, want %d", tt.data, tt.i, got, err, tt.want)
+		}
+	}
+}
