@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -39,9 +40,31 @@ func apply(dst, src []byte, edits []jsonscan.Edit) []byte {
 	return jsonscan.Apply(dst, src, edits)
 }
 
+// Payload is the JSON of a frame, each byte where it stands in raw: raw itself, or, of a server-sent event, a copy in which
+// all but the data is blank.
+func Payload(raw []byte) []byte {
+	if t := bytes.TrimLeft(raw, " \t\r\n"); len(t) > 0 && t[0] == '{' {
+		return raw
+	}
+	out := bytes.Repeat([]byte{' '}, len(raw))
+	for i := 0; i < len(raw); {
+		end := len(raw)
+		if n := bytes.IndexAny(raw[i:], "\r\n"); n >= 0 {
+			end = i + n
+		}
+		line := bytes.TrimPrefix(raw[i:end], []byte("\ufeff"))
+		if v, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+			copy(out[end-len(v):end], v)
+		}
+		i = end + 1
+	}
+	return out
+}
+
 // Rewrite puts the texts of an edited event's parts into the frame that the event came from. Set Data and Parts, call Part
 // for each part of Data in the order in which the reader made them, then take Append.
 type Rewrite struct {
+	Raw   []byte     // the frame that Data is the Payload of; nil when Data itself is to be rewritten
 	Data  []byte     // the frame, or the JSON in it
 	Parts []llm.Part // as they are to be: those of the frame, one for one
 	n     int
@@ -49,15 +72,15 @@ type Rewrite struct {
 	err   error
 }
 
-// Part takes the next part as Data has it. text is the value that its Text came from: a string for text and thinking, else
-// a JSON value that Text holds verbatim; nil when there is none.
+// Part takes the next part as Data has it. text is the value that its Text came from: a string, or another JSON value, which
+// Text holds verbatim; nil when there is none.
 func (r *Rewrite) Part(was *llm.Part, text []byte) {
 	i := r.n
 	if r.n++; r.err != nil || i >= len(r.Parts) || r.Parts[i].Text == was.Text {
 		return
 	}
 	with := []byte(r.Parts[i].Text)
-	if was.Kind == llm.PartText || was.Kind == llm.PartReasoning {
+	if jsonscan.KindOf(text) == jsonscan.Text {
 		with = jsonscan.AppendString(nil, r.Parts[i].Text)
 	} else if err := jsonscan.Validate(with); err != nil {
 		r.err = fmt.Errorf("rewrite the arguments of %q: %w", was.Name, err)
@@ -77,7 +100,11 @@ func (r *Rewrite) Append(dst []byte) ([]byte, error) {
 		r.err = fmt.Errorf("rewrite a frame: it has %d parts, the event %d", r.n, len(r.Parts))
 	}
 	if r.err != nil {
-		return nil, r.err
+		return dst, r.err
 	}
-	return apply(dst, r.Data, r.edits), nil
+	src := r.Data
+	if r.Raw != nil {
+		src = r.Raw
+	}
+	return apply(dst, src, r.edits), nil
 }
