@@ -130,9 +130,13 @@ func sniff(data string) string {
 	return http.DetectContentType(head)
 }
 
-// fileOf names the MIME type of a file by its URI where the client did not, since FileData needs one.
+// fileOf names the MIME type of a file by its URI where the client did not, or said no more than image/*, since FileData
+// needs one.
 func fileOf(p *llm.Part, at string) (*media, error) {
 	typ := p.MIME
+	if strings.HasSuffix(typ, "/*") {
+		typ = ""
+	}
 	if u, err := url.Parse(p.URI); typ == "" && err == nil {
 		typ, _, _ = strings.Cut(mime.TypeByExtension(path.Ext(u.Path)), ";")
 	}

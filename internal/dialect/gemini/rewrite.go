@@ -15,25 +15,25 @@ import (
 func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error) {
 	data, err := payload(ev.Raw)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	rw := dialect.Rewrite{Data: data, Parts: ev.Parts}
 	if len(data) > 0 {
 		if err := frameParts(data, rw.Part); err != nil {
-			return nil, fmt.Errorf("rewrite a frame: %w", err)
+			return dst, fmt.Errorf("rewrite a frame: %w", err)
 		}
+	}
+	edited, err := rw.Append(nil)
+	if err != nil {
+		return dst, err
 	}
 	if i := bytes.Index(ev.Raw, data); i >= 0 {
-		if dst, err = rw.Append(append(dst, ev.Raw[:i]...)); err != nil {
-			return nil, err
-		}
+		dst = append(dst, ev.Raw[:i]...)
+		dst = append(dst, edited...)
 		return append(dst, ev.Raw[i+len(data):]...), nil
 	}
-	if data, err = rw.Append(nil); err != nil {
-		return nil, err
-	}
 	dst = append(dst, "data: "...)
-	dst = append(dst, bytes.ReplaceAll(data, []byte("\n"), nil)...) // a JSON string holds no raw line feed
+	dst = append(dst, bytes.ReplaceAll(edited, []byte("\n"), nil)...) // a JSON string holds no raw line feed
 	return append(dst, "\r\n\r\n"...), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/llm"
@@ -57,7 +58,7 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	}
 	for i := range ev.Parts {
 		if err := w.part(&ev.Parts[i]); err != nil {
-			return nil, err
+			return dst, err
 		}
 	}
 	for _, c := range ev.Choices {
@@ -139,7 +140,7 @@ func (w *writer) flush(dst []byte, last bool) ([]byte, error) {
 			for _, p := range w.calls.Take(c.index) {
 				args, err := dialect.Arguments(&p, http.StatusBadGateway)
 				if err != nil {
-					return nil, err
+					return dst, err
 				}
 				c.parts = append(c.parts, part{FunctionCall: &functionCall{ID: p.ID, Name: p.Name, Args: args}})
 			}
@@ -160,7 +161,7 @@ func (w *writer) flush(dst []byte, last bool) ([]byte, error) {
 	}
 	b, err := json.Marshal(&m)
 	if err != nil {
-		return nil, fmt.Errorf("write a response: %w", err)
+		return dst, fmt.Errorf("write a response: %w", err)
 	}
 	return w.frame(dst, b), nil
 }
@@ -197,7 +198,7 @@ func usageOf(u *llm.Usage) *usageMetadata {
 	return m
 }
 
-// finishOf maps the finish reasons of other providers. What Google has a word for keeps it.
+// finishOf maps the finish reasons of other providers; one in capitals is Google's own.
 func finishOf(s string) string {
 	switch s {
 	case "stop", "end_turn", "stop_sequence", "tool_calls", "function_call", "tool_use", "pause_turn":
@@ -206,6 +207,9 @@ func finishOf(s string) string {
 		return "MAX_TOKENS"
 	case "content_filter", "refusal":
 		return "SAFETY"
+	}
+	if s == strings.ToUpper(s) {
+		return s
 	}
 	return "OTHER"
 }

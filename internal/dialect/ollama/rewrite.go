@@ -14,7 +14,7 @@ func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error
 	if len(bytes.TrimSpace(ev.Raw)) > 0 {
 		m, err := scan(ev.Raw)
 		if err != nil {
-			return nil, fmt.Errorf("rewrite a frame: %w", err)
+			return dst, fmt.Errorf("rewrite a frame: %w", err)
 		}
 		eachPart(&m, func(p llm.Part, text []byte) { rw.Part(&p, text) })
 	}

@@ -53,7 +53,7 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	for i := range ev.Parts {
 		if p := &ev.Parts[i]; p.Choice == 0 {
 			if err := w.part(p); err != nil {
-				return nil, err
+				return dst, err
 			}
 		}
 	}
@@ -92,14 +92,14 @@ func (w *writer) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	for _, p := range w.calls.Take(0) {
 		args, err := dialect.Arguments(&p, http.StatusBadGateway)
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 		w.message.ToolCalls = append(w.message.ToolCalls, toolCall{ID: p.ID, Function: functionCall{Name: p.Name, Arguments: args}})
 	}
 	if w.request.Stream && len(w.message.ToolCalls) > 0 {
 		var err error
 		if dst, err = w.object(dst, chatResponse{}); err != nil {
-			return nil, err
+			return dst, err
 		}
 	}
 	return w.object(dst, chatResponse{
@@ -114,7 +114,7 @@ func (w *writer) object(dst []byte, m chatResponse) ([]byte, error) {
 	w.message, w.size = message{}, 0
 	b, err := json.Marshal(&m)
 	if err != nil {
-		return nil, fmt.Errorf("write a response: %w", err)
+		return dst, fmt.Errorf("write a response: %w", err)
 	}
 	if dst = append(dst, b...); w.request.Stream {
 		dst = append(dst, '\n')
