@@ -1,8 +1,10 @@
 package openai
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
@@ -26,7 +28,14 @@ func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, erro
 	if err := b.tools(c); err != nil {
 		return "", nil, err
 	}
-	b.params(&r.Params)
+	b.params(&r.Params, model)
+	switch {
+	case c.OutputSchema != nil:
+		b.raw("response_format", `{"type":"json_schema","json_schema":{"name":"answer","schema":`)
+		b.dst = append(append(b.dst, c.OutputSchema...), "}}"...)
+	case r.Params.OutputType == "json":
+		b.raw("response_format", `{"type":"json_object"}`)
+	}
 	if r.Stream {
 		b.raw("stream", "true")
 		if r.StreamUsage {
@@ -40,7 +49,16 @@ func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, erro
 }
 
 // builder appends the members of an object.
-type builder struct{ dst []byte }
+type builder struct {
+	dst   []byte
+	calls []pending
+}
+
+// pending is a tool call that was appended and may get its result.
+type pending struct {
+	id, name string
+	answered bool
+}
 
 func (b *builder) key(k string)       { b.dst = appendMember(b.dst, k) }
 func (b *builder) raw(k, json string) { b.key(k); b.dst = append(b.dst, json...) }
@@ -61,19 +79,16 @@ func (b *builder) int(k string, o llm.Opt[int64]) {
 }
 
 // params appends what chat completions has of p: top_k is not among it.
-func (b *builder) params(p *llm.Params) {
+func (b *builder) params(p *llm.Params, model string) {
 	b.float("temperature", p.Temperature)
 	b.float("top_p", p.TopP)
 	b.float("frequency_penalty", p.FrequencyPenalty)
 	b.float("presence_penalty", p.PresencePenalty)
-	b.int("max_tokens", p.MaxTokens)
+	b.int(maxTokens(model), p.MaxTokens)
 	b.int("seed", p.Seed)
 	b.int("n", p.ChoiceCount)
 	if p.ReasoningLevel != "" {
 		b.str("reasoning_effort", p.ReasoningLevel)
-	}
-	if p.OutputType == "json" {
-		b.raw("response_format", `{"type":"json_object"}`)
 	}
 	if len(p.Stop) == 0 {
 		return
@@ -84,6 +99,17 @@ func (b *builder) params(p *llm.Params) {
 		b.dst = jsonscan.AppendString(b.dst, s)
 	}
 	b.dst = append(b.dst, ']')
+}
+
+// maxTokens is the member that bounds the answer. Compatible hosts know max_tokens; OpenAI's reasoning models refuse it (API
+// reference, max_completion_tokens).
+func maxTokens(model string) string {
+	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5"} {
+		if strings.HasPrefix(model, prefix) {
+			return "max_completion_tokens"
+		}
+	}
+	return "max_tokens"
 }
 
 func (b *builder) comma(i int) {
@@ -127,10 +153,32 @@ func (b *builder) messages(c *llm.Conversation) error {
 	return nil
 }
 
+// callID is the id of a tool call. Dialects that join calls and results by name (Gemini, Ollama) have none: it is made up.
+func (b *builder) callID(p *llm.Part) string {
+	id := p.ID
+	if id == "" {
+		id = "call_" + strconv.Itoa(len(b.calls))
+	}
+	b.calls = append(b.calls, pending{id: id, name: p.Name})
+	return id
+}
+
+// resultID is the id of the call that p is the result of: its own, else that of the first call of its name without one.
+func (b *builder) resultID(p *llm.Part) string {
+	for i := range b.calls {
+		c := &b.calls[i]
+		if !c.answered && (p.ID == c.id || p.ID == "" && p.Name == c.name) {
+			c.answered = true
+			return c.id
+		}
+	}
+	return p.ID
+}
+
 func (b *builder) result(p *llm.Part) {
 	b.dst = append(b.dst, '{')
 	b.str("role", "tool")
-	b.str("tool_call_id", p.ID)
+	b.str("tool_call_id", b.resultID(p))
 	b.str("content", p.Text)
 	b.dst = append(b.dst, '}')
 }
@@ -181,7 +229,7 @@ func (b *builder) message(role llm.Role, name string, parts []llm.Part) error {
 		if args == "" {
 			args = "{}"
 		}
-		b.dst = appendCall(b.dst, p.ID, p.Name, args)
+		b.dst = appendCall(b.dst, b.callID(p), p.Name, args)
 	}
 	if len(calls) > 0 {
 		b.dst = append(b.dst, ']')
@@ -192,13 +240,17 @@ func (b *builder) message(role llm.Role, name string, parts []llm.Part) error {
 
 func (b *builder) part(p *llm.Part) error {
 	typ, key, value, format := "", "", "", ""
+	mime := p.MIME
+	if p.Kind == llm.PartBlob && mime == "" {
+		mime = imageType(p.Data)
+	}
 	switch {
 	case p.Kind == llm.PartText:
 		b.dst = append(b.dst, `{"type":"text","text":`...)
 		b.dst = append(jsonscan.AppendString(b.dst, p.Text), '}')
 		return nil
-	case p.Kind == llm.PartBlob && isImage(p.MIME):
-		typ, key, value = "image_url", "url", "data:"+p.MIME+";base64,"+p.Data
+	case p.Kind == llm.PartBlob && isImage(mime):
+		typ, key, value = "image_url", "url", "data:"+mime+";base64,"+p.Data
 	case p.Kind == llm.PartURI && (p.MIME == "" || isImage(p.MIME)):
 		typ, key, value = "image_url", "url", p.URI
 	case p.Kind == llm.PartBlob && audioFormat(p.MIME) != "":
@@ -224,7 +276,16 @@ func (b *builder) part(p *llm.Part) error {
 	return nil
 }
 
-func isImage(mime string) bool { return len(mime) > 6 && mime[:6] == "image/" }
+func isImage(mime string) bool { return strings.HasPrefix(mime, "image/") }
+
+// imageType is the media type of an image in base64 by its first bytes, for Ollama names none; "" for what is none.
+func imageType(data string) string {
+	head, err := base64.StdEncoding.DecodeString(data[:min(len(data), 64)&^3])
+	if mime := http.DetectContentType(head); err == nil && isImage(mime) {
+		return mime
+	}
+	return ""
+}
 
 // audioFormat is the format of input_audio, "" for a media type that it does not take.
 func audioFormat(mime string) string {

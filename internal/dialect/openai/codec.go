@@ -7,14 +7,19 @@ import (
 
 // editor applies an edit to the texts of a request in the order of the bytes.
 type editor struct {
-	splice
-	edit    llm.TextEdit
-	changed bool
+	body  []byte
+	edit  llm.TextEdit
+	edits []jsonscan.Edit
+}
+
+// replacement puts the string s in the place of v, a value of data.
+func replacement(data, v []byte, s string) jsonscan.Edit {
+	return jsonscan.Edit{At: jsonscan.At(data, v), With: jsonscan.AppendString(nil, s)}
 }
 
 // run walks body with walk and returns it with the edits made, body itself when there are none.
 func run(body []byte, edit llm.TextEdit, walk func(e *editor, it *jsonscan.Iter)) ([]byte, error) {
-	e := editor{splice: splice{src: body}, edit: edit}
+	e := editor{body: body, edit: edit}
 	it := jsonscan.Object(body)
 	for it.Next() {
 		walk(&e, &it)
@@ -22,10 +27,10 @@ func run(body []byte, edit llm.TextEdit, walk func(e *editor, it *jsonscan.Iter)
 	if err := it.Err(); err != nil {
 		return nil, malformed(body, err)
 	}
-	if !e.changed {
+	if len(e.edits) == 0 {
 		return body, nil
 	}
-	return e.finish(), nil
+	return jsonscan.Apply(nil, body, e.edits), nil
 }
 
 // text offers v to the edit when it is a text.
@@ -34,8 +39,7 @@ func (e *editor) text(role llm.Role, v []byte) {
 		return
 	}
 	if s, ok := e.edit(role, jsonscan.String(v)); ok {
-		e.replace(v, s)
-		e.changed = true
+		e.edits = append(e.edits, replacement(e.body, v, s))
 	}
 }
 

@@ -72,6 +72,8 @@ func (chatCodec) Conversation(body []byte) (*llm.Conversation, error) {
 			toolChoice(c, v)
 		case "parallel_tool_calls":
 			parallel(c, v)
+		case "response_format":
+			c.OutputSchema = schema(jsonscan.Get(v, "json_schema", "schema"))
 		case "user":
 			c.User = jsonscan.String(v)
 		}
@@ -235,7 +237,7 @@ func function(f []byte) llm.Tool {
 		case "description":
 			t.Description = jsonscan.String(v)
 		case "parameters":
-			t.Schema = bytes.Clone(v)
+			t.Schema = schema(v)
 		case "strict":
 			t.Strict = llm.Some(jsonscan.Bool(v))
 		}
@@ -255,6 +257,14 @@ func toolChoice(c *llm.Conversation, v []byte) {
 			return
 		}
 	}
+}
+
+// schema is the JSON Schema v, nil when it is none.
+func schema(v []byte) []byte {
+	if jsonscan.KindOf(v) != jsonscan.Dict {
+		return nil
+	}
+	return bytes.Clone(v)
 }
 
 func parallel(c *llm.Conversation, v []byte) {

@@ -80,6 +80,8 @@ func (responsesCodec) Conversation(body []byte) (*llm.Conversation, error) {
 			toolChoice(c, v)
 		case "parallel_tool_calls":
 			parallel(c, v)
+		case "text":
+			c.OutputSchema = schema(jsonscan.Get(v, "format", "schema"))
 		case "user":
 			c.User = jsonscan.String(v)
 		}

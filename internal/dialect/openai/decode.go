@@ -24,6 +24,7 @@ type decoder struct {
 
 	id, model, tier, fingerprint, finish, event dialect.Label
 	usage                                       llm.Usage // what Event.Usage points to
+	last                                        pattern
 	texts                                       texts
 }
 
@@ -61,7 +62,11 @@ func (d *decoder) decode(f *frame.Frame, ev *llm.Event) bool {
 
 // completion decodes a chat completion or a completion, whole ("The chat completion object") or a chunk of one.
 func (d *decoder) completion(data []byte, ev *llm.Event) bool {
-	var choices, groq, failed []byte
+	if value, ok := d.last.match(data); ok {
+		d.repeat(value, ev)
+		return true
+	}
+	var choices, groq, failed, filler []byte
 	it := jsonscan.Object(data)
 	for it.Next() {
 		switch v := it.Value(); string(it.Key()) {
@@ -81,6 +86,8 @@ func (d *decoder) completion(data []byte, ev *llm.Event) bool {
 			groq = v
 		case "error":
 			failed = v
+		case "obfuscation":
+			filler = v
 		}
 	}
 	if it.Err() != nil {
@@ -90,19 +97,40 @@ func (d *decoder) completion(data []byte, ev *llm.Event) bool {
 		d.setUsage(jsonscan.Get(groq, "usage"), ev)
 	}
 	ev.Err = newError(failed, d.status)
-	d.choices(choices, ev)
+	delta := d.choices(choices, ev)
 	if d.want == llm.WantParts {
 		d.texts.begin(ev.Parts)
 		d.texts.completion(choices, d.api)
 		ev.Parts = d.texts.parts
 	}
+	if len(ev.Choices) == 1 && ev.Choices[0].Finish == "" && ev.Usage == nil && ev.Err == nil {
+		d.last.learn(data, delta, filler, ev)
+	}
 	return true
 }
 
-// choices reads index and finish reason of each choice. Some hosts leave the index out.
-func (d *decoder) choices(list []byte, ev *llm.Event) {
-	if jsonscan.KindOf(list) != jsonscan.List {
+// repeat fills in ev for a chunk that is the last one but for its content, value.
+func (d *decoder) repeat(value []byte, ev *llm.Event) {
+	p := &d.last
+	ev.ID, ev.Model, ev.ServiceTier, ev.Fingerprint = p.id, p.model, p.tier, p.fingerprint
+	ev.Choices = append(ev.Choices, llm.Choice{Index: p.choice})
+	if d.want != llm.WantParts {
 		return
+	}
+	d.texts.begin(ev.Parts)
+	if d.api == llm.OpenAICompletions {
+		d.texts.prompted(value, p.choice)
+	} else {
+		d.texts.message(value, p.choice, true)
+	}
+	ev.Parts = d.texts.parts
+}
+
+// choices reads index and finish reason of each choice, and returns what the last one has of content in a chunk. Some hosts
+// leave the index out.
+func (d *decoder) choices(list []byte, ev *llm.Event) (delta []byte) {
+	if jsonscan.KindOf(list) != jsonscan.List {
+		return nil
 	}
 	all := jsonscan.Array(list)
 	for n := 0; all.Next(); n++ {
@@ -113,10 +141,19 @@ func (d *decoder) choices(list []byte, ev *llm.Event) {
 				c.Index = index(it.Value(), n)
 			case "finish_reason":
 				c.Finish = d.finish.Of(it.Value())
+			case "delta":
+				if d.api == llm.OpenAIChat {
+					delta = it.Value()
+				}
+			case "text":
+				if d.api == llm.OpenAICompletions {
+					delta = it.Value()
+				}
 			}
 		}
 		ev.Choices = append(ev.Choices, c)
 	}
+	return delta
 }
 
 // index is the whole number v, or n when it is none.

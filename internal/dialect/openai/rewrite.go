@@ -84,15 +84,15 @@ func rewriteJSON(dst, data []byte, api llm.API, parts []llm.Part) []byte {
 	case llm.OpenAIChat, llm.OpenAICompletions:
 		t.completion(jsonscan.Get(data, "choices"), api)
 	}
-	s := splice{src: data, out: dst}
+	var edits []jsonscan.Edit
 	for i, v := range t.vals {
 		now := ""
 		if i < len(parts) {
 			now = parts[i].Text
 		}
 		if v != nil && now != t.parts[i].Text {
-			s.replace(v, now)
+			edits = append(edits, replacement(data, v, now))
 		}
 	}
-	return s.finish()
+	return jsonscan.Apply(dst, data, edits)
 }

@@ -59,9 +59,7 @@ func (t *texts) completion(choices []byte, api llm.API) {
 	for n := 0; all.Next(); n++ {
 		i := index(jsonscan.Get(all.Value(), "index"), n)
 		if api == llm.OpenAICompletions {
-			if v := jsonscan.Get(all.Value(), "text"); isText(v) {
-				t.add(llm.Part{Choice: i}, v)
-			}
+			t.prompted(jsonscan.Get(all.Value(), "text"), i)
 			continue
 		}
 		// Writer sends both in a chunk.
@@ -71,6 +69,13 @@ func (t *texts) completion(choices []byte, api llm.API) {
 			v = jsonscan.Get(all.Value(), "message")
 		}
 		t.message(v, i, streamed)
+	}
+}
+
+// prompted adds the text of a choice of a completion.
+func (t *texts) prompted(v []byte, choice int) {
+	if isText(v) {
+		t.add(llm.Part{Choice: choice}, v)
 	}
 }
 
