@@ -1,12 +1,12 @@
 package anthropic
 
 import (
-	"bytes"
-	"encoding/json"
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -17,78 +17,11 @@ const defaultMaxTokens = 4096
 // maxTemperature is the top of Anthropic's range; OpenAI's goes to 2.
 const maxTemperature = 1
 
-const mimePDF = "application/pdf"
-
-// request is the body of POST /v1/messages (API reference, Messages).
-type request struct {
-	Model         string        `json:"model"`
-	MaxTokens     int64         `json:"max_tokens"`
-	System        []block       `json:"system,omitempty"`
-	Messages      []message     `json:"messages"`
-	Stream        bool          `json:"stream,omitempty"`
-	Temperature   *float64      `json:"temperature,omitempty"`
-	TopP          *float64      `json:"top_p,omitempty"`
-	TopK          *float64      `json:"top_k,omitempty"`
-	StopSequences []string      `json:"stop_sequences,omitempty"`
-	Tools         []tool        `json:"tools,omitempty"`
-	ToolChoice    *toolChoice   `json:"tool_choice,omitempty"`
-	Metadata      *metadata     `json:"metadata,omitempty"`
-	OutputConfig  *outputConfig `json:"output_config,omitempty"`
-}
-
-type message struct {
-	Role    string  `json:"role"`
-	Content []block `json:"content"`
-}
-
-// block is a content block of any type, in requests and responses.
-type block struct {
-	Type      string          `json:"type"`
-	Text      string          `json:"text,omitempty"`
-	Thinking  string          `json:"thinking,omitempty"`
-	Signature string          `json:"signature,omitempty"`
-	ID        string          `json:"id,omitempty"`
-	Name      string          `json:"name,omitempty"`
-	Input     json.RawMessage `json:"input,omitempty"`
-	ToolUseID string          `json:"tool_use_id,omitempty"`
-	Content   []block         `json:"content,omitempty"`
-	IsError   bool            `json:"is_error,omitempty"`
-	Source    *source         `json:"source,omitempty"`
-}
-
-type source struct {
-	Type      string `json:"type"`
-	MediaType string `json:"media_type,omitempty"`
-	Data      string `json:"data,omitempty"`
-	URL       string `json:"url,omitempty"`
-}
-
-type tool struct {
-	Name        string          `json:"name"`
-	Description string          `json:"description,omitempty"`
-	InputSchema json.RawMessage `json:"input_schema"`
-	Strict      bool            `json:"strict,omitempty"`
-}
-
-type toolChoice struct {
-	Type            string `json:"type"`
-	Name            string `json:"name,omitempty"`
-	DisableParallel bool   `json:"disable_parallel_tool_use,omitempty"`
-}
-
-type metadata struct {
-	UserID string `json:"user_id"`
-}
-
-type outputConfig struct {
-	Effort string        `json:"effort,omitempty"`
-	Format *outputFormat `json:"format,omitempty"`
-}
-
-type outputFormat struct {
-	Type   string          `json:"type"`
-	Schema json.RawMessage `json:"schema"`
-}
+// Media types of what the API does not name one for.
+const (
+	mimeImage = "image/*"
+	mimePDF   = "application/pdf"
+)
 
 // BuildRequest implements llm.Outbound for OpenAI's chat completions. A seed is left out, since it promises nothing, as are
 // service tiers, which are priced per provider, the names of speakers, reasoning that Anthropic has not signed, and empty
@@ -102,32 +35,19 @@ func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, erro
 		return "", nil, err
 	}
 	out := &request{Model: model, MaxTokens: defaultMaxTokens, Stream: r.Stream}
-	for _, step := range []func() error{
-		func() error { return out.params(&r.Params) },
-		func() error { return out.output(r.Params.OutputType, c.OutputSchema) },
-		func() error { return out.conversation(c) },
-		func() error { return out.tools(c) },
-	} {
-		if err := step(); err != nil {
-			return "", nil, err
-		}
+	if err := cmp.Or(
+		out.params(&r.Params),
+		out.output(r.Params.OutputType, c.OutputSchema),
+		out.conversation(c),
+		out.tools(c),
+	); err != nil {
+		return "", nil, err
 	}
 	if c.User != "" {
 		out.Metadata = &metadata{UserID: c.User}
 	}
 	body, err := encode(out)
 	return llm.AnthropicMessages, body, err
-}
-
-// encode is JSON without the escapes that only HTML needs, and without a line feed.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func (q *request) params(p *llm.Params) error {
@@ -230,8 +150,10 @@ func (q *request) conversation(c *llm.Conversation) error {
 			blocks, err = assistantBlocks(m.Parts, i)
 		case llm.RoleTool:
 			blocks, err = resultBlocks(m.Parts, i)
-		default:
+		case llm.RoleUser:
 			blocks, err = userBlocks(m.Parts, i)
+		default:
+			err = refuseAt("messages", i, "the role %q is unknown", m.Role)
 		}
 		switch n := len(q.Messages); {
 		case err != nil:
@@ -296,23 +218,16 @@ func assistantBlocks(parts []llm.Part, index int) ([]block, error) {
 				out = append(out, block{Type: "thinking", Thinking: p.Text, Signature: p.Signature})
 			}
 		case llm.PartToolCall:
-			input := strings.TrimSpace(p.Text)
-			if input == "" {
-				input = emptyInput
-			}
-			if !isObject([]byte(input)) {
+			input, err := dialect.Arguments(p, http.StatusBadRequest)
+			if err != nil {
 				return nil, refuseAt("messages", index, "the arguments of the tool call %q are not a JSON object", p.Name)
 			}
-			out = append(out, block{Type: "tool_use", ID: p.ID, Name: p.Name, Input: json.RawMessage(input)})
+			out = append(out, block{Type: "tool_use", ID: p.ID, Name: p.Name, Input: input})
 		default:
 			return nil, refuseAt("messages", index, "holds content that an Anthropic model cannot have said")
 		}
 	}
 	return out, nil
-}
-
-func isObject(v []byte) bool {
-	return jsonscan.KindOf(v) == jsonscan.Dict && jsonscan.Validate(v) == nil
 }
 
 // resultBlocks joins the parts of one tool's result, which may come as several.
@@ -334,7 +249,7 @@ func resultBlocks(parts []llm.Part, index int) ([]block, error) {
 	return out, nil
 }
 
-// mediaBlock is an image, or a PDF document; a URI of an unknown type is an image's.
+// mediaBlock is an image or a PDF document, by its media type.
 func mediaBlock(p *llm.Part, index int) (block, error) {
 	b, mime := block{Type: "image"}, p.MIME
 	switch {
@@ -353,7 +268,7 @@ func mediaBlock(p *llm.Part, index int) (block, error) {
 		return b, refuseAt("messages", index, "holds an image whose URL is neither http, https nor data")
 	}
 	switch {
-	case strings.HasPrefix(mime, "image/") || mime == "" && b.Source.Type == "url":
+	case strings.HasPrefix(mime, "image/"):
 	case mime == mimePDF:
 		b.Type = "document"
 	default:

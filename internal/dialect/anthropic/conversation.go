@@ -202,7 +202,7 @@ func appendSource(dst []llm.Part, b *fields, raw []byte, where string) ([]llm.Pa
 	case "base64":
 		p.Kind, p.Data = llm.PartBlob, jsonscan.String(data)
 	case "url":
-		p.Kind, p.URI = llm.PartURI, jsonscan.String(uri)
+		p.Kind, p.URI, p.MIME = llm.PartURI, jsonscan.String(uri), mimeImage
 		if string(word(b.typ)) == "document" {
 			p.MIME = mimePDF
 		}

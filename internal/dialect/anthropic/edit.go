@@ -1,17 +1,18 @@
 package anthropic
 
 import (
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
 
 // EditText implements llm.Codec.
 func (completeCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
-	e := editor{body: body, edit: edit}
+	e := newEditor(body, edit)
 	it := jsonscan.Object(body)
 	for it.Next() {
 		if string(it.Key()) == "prompt" {
-			e.text(llm.RoleUser, it.Value())
+			e.Offer(llm.RoleUser, it.Value())
 		}
 	}
 	return e.finish(it.Err())
@@ -20,7 +21,7 @@ func (completeCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 // EditText implements llm.Codec. Thinking is left alone, since the provider signed it, and so are the inputs of tools, which
 // are data.
 func (messagesCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
-	e := editor{body: body, edit: edit}
+	e := newEditor(body, edit)
 	it := jsonscan.Object(body)
 	for it.Next() {
 		switch string(it.Key()) {
@@ -35,31 +36,20 @@ func (messagesCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 	return e.finish(it.Err())
 }
 
-// editor walks the texts of body, in order, and notes what edit changes.
+// editor walks the texts of a body.
 type editor struct {
-	body []byte
-	edit llm.TextEdit
-	made []jsonscan.Edit
+	dialect.Texts
+}
+
+func newEditor(body []byte, edit llm.TextEdit) *editor {
+	return &editor{dialect.Texts{Body: body, Edit: edit}}
 }
 
 func (e *editor) finish(err error) ([]byte, error) {
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, malformed(err)
-	case len(e.made) == 0:
-		return e.body, nil
 	}
-	return jsonscan.Apply(nil, e.body, e.made), nil
-}
-
-// text offers the JSON string v; another value is passed over.
-func (e *editor) text(role llm.Role, v []byte) {
-	if jsonscan.KindOf(v) != jsonscan.Text {
-		return
-	}
-	if s, changed := e.edit(role, jsonscan.String(v)); changed {
-		e.made = append(e.made, jsonscan.Edit{At: jsonscan.At(e.body, v), With: jsonscan.AppendString(nil, s)})
-	}
+	return e.Result(), nil
 }
 
 func (e *editor) message(v []byte) {
@@ -75,7 +65,7 @@ func (e *editor) message(v []byte) {
 func (e *editor) content(role llm.Role, v []byte) {
 	switch jsonscan.KindOf(v) {
 	case jsonscan.Text:
-		e.text(role, v)
+		e.Offer(role, v)
 	case jsonscan.Dict:
 		e.block(role, v)
 	case jsonscan.List:
@@ -94,12 +84,12 @@ func (e *editor) block(role llm.Role, v []byte) {
 	for it := jsonscan.Object(v); it.Next(); {
 		switch string(it.Key()) {
 		case "text":
-			e.text(role, it.Value())
+			e.Offer(role, it.Value())
 		case "content":
 			e.content(role, it.Value())
 		case "title", "context":
 			if typ == "document" || typ == "search_result" {
-				e.text(role, it.Value())
+				e.Offer(role, it.Value())
 			}
 		case "source":
 			if typ == "document" {
@@ -116,7 +106,7 @@ func (e *editor) source(role llm.Role, v []byte) {
 		switch string(it.Key()) {
 		case "data":
 			if plain {
-				e.text(role, it.Value())
+				e.Offer(role, it.Value())
 			}
 		case "content":
 			e.content(role, it.Value())

@@ -1,10 +1,9 @@
 package anthropic
 
 import (
-	"bytes"
-	"fmt"
 	"slices"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -180,56 +179,18 @@ func (d *partDecoder) stop(parts []llm.Part, index int) []llm.Part {
 	return parts
 }
 
-// Rewrite implements llm.Inbound. It fails when ev's parts are not those of its frame, or when the input of a tool is no
-// longer JSON.
+// Rewrite implements llm.Inbound, as dialect.Rewrite does.
 func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error) {
-	data := payload(ev.Raw)
-	var p pieces
-	if m, ok := scan(data); ok {
+	rw := dialect.Rewrite{Raw: ev.Raw, Data: dialect.Payload(ev.Raw), Parts: ev.Parts}
+	if m, ok := scan(rw.Data); ok {
+		var p pieces
 		p.frame(&m)
-	}
-	if len(ev.Parts) < len(p.parts) {
-		return dst, fmt.Errorf("rewrite: %d parts for a frame of %d", len(ev.Parts), len(p.parts))
-	}
-	var edits []jsonscan.Edit
-	for i := range ev.Parts {
-		text, was, value := ev.Parts[i].Text, "", []byte(nil)
-		if i < len(p.parts) {
-			was, value = p.parts[i].Text, p.values[i]
+		for i := range p.parts {
+			rw.Part(&p.parts[i], p.values[i])
 		}
-		switch {
-		case text == was, value == nil && text == emptyInput:
-			continue
-		case value == nil:
-			return dst, fmt.Errorf("rewrite: no place for the text of part %d", i)
+		if len(ev.Parts) == 1 && string(word(m.typ)) == "content_block_stop" {
+			rw.Part(&llm.Part{Text: emptyInput}, nil) // what partDecoder.stop made up
 		}
-		with := []byte(text)
-		if jsonscan.KindOf(value) == jsonscan.Text {
-			with = jsonscan.AppendString(nil, text)
-		} else if err := jsonscan.Validate(with); err != nil {
-			return dst, fmt.Errorf("rewrite: input of a tool: %w", err)
-		}
-		edits = append(edits, jsonscan.Edit{At: jsonscan.At(data, value), With: with})
 	}
-	return jsonscan.Apply(dst, ev.Raw, edits), nil
-}
-
-// payload is the JSON of a frame, each byte where it stands in raw: of a server-sent event, all but the data is blanked.
-func payload(raw []byte) []byte {
-	if t := bytes.TrimLeft(raw, " \t\r\n"); len(t) > 0 && t[0] == '{' {
-		return raw
-	}
-	out := bytes.Repeat([]byte{' '}, len(raw))
-	for i := 0; i < len(raw); {
-		end := len(raw)
-		if n := bytes.IndexAny(raw[i:], "\r\n"); n >= 0 {
-			end = i + n
-		}
-		line := bytes.TrimPrefix(raw[i:end], []byte("\ufeff"))
-		if v, ok := bytes.CutPrefix(line, []byte("data:")); ok {
-			copy(out[end-len(v):end], v)
-		}
-		i = end + 1
-	}
-	return out
+	return rw.Append(dst)
 }

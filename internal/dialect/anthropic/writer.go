@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -75,14 +76,6 @@ func (a *answer) stopReason() *string {
 	return &reason
 }
 
-// wireUsage is Anthropic's usage object, in which cached input is counted apart.
-type wireUsage struct {
-	Input      int64  `json:"input_tokens"`
-	CacheWrite *int64 `json:"cache_creation_input_tokens,omitempty"`
-	CacheRead  *int64 `json:"cache_read_input_tokens,omitempty"`
-	Output     int64  `json:"output_tokens"`
-}
-
 // wire is the usage in Anthropic's terms. Both totals are there even when nothing was reported: clients count on them.
 func (a *answer) wire() wireUsage {
 	u := &a.usage
@@ -105,18 +98,6 @@ func blockType(k llm.PartKind) string {
 		return "tool_use"
 	}
 	return ""
-}
-
-// wireMessage is a message object (API reference, Messages).
-type wireMessage struct {
-	ID           string    `json:"id"`
-	Type         string    `json:"type"`
-	Role         string    `json:"role"`
-	Model        string    `json:"model"`
-	Content      []block   `json:"content"`
-	StopReason   *string   `json:"stop_reason"`
-	StopSequence *string   `json:"stop_sequence"`
-	Usage        wireUsage `json:"usage"`
 }
 
 func (a *answer) message(content []block, stopReason *string) ([]byte, error) {
@@ -193,9 +174,11 @@ func (w *wholeWriter) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	for i, b := range w.blocks {
 		switch {
 		case b.Type == "tool_use":
-			if b.Input = w.inputs[i]; !isObject(b.Input) {
-				b.Input = json.RawMessage(emptyInput)
+			input, err := dialect.Arguments(&llm.Part{Name: b.Name, Text: string(w.inputs[i])}, http.StatusBadGateway)
+			if err != nil {
+				input = json.RawMessage(emptyInput)
 			}
+			b.Input = input
 		case b.Text == "" && b.Thinking == "":
 			continue
 		}
