@@ -16,8 +16,9 @@ import (
 
 // Bounds of a file beside its size.
 const (
-	maxNodes  = 1 << 19 // keys and values, counted again at every use of an alias
-	maxMerges = 16      // merge keys inside merge keys
+	maxNodes    = 1 << 19 // keys and values, counted again at every use of an alias
+	maxMerges   = 16      // merge keys inside merge keys
+	maxProblems = 1000
 )
 
 // place is where a value stands in a file.
@@ -34,8 +35,19 @@ type decoder struct {
 	at       map[string]place // by field
 	told     map[string]bool  // fields of the wrong kind or with a key of a later version: what they lack is no news
 	problems Problems
+	more     bool // than maxProblems
+	types    map[reflect.Type]*rules
 	nodes    int // read so far
 	merges   int // open merge keys
+}
+
+// rules returns the tags of t, a struct of file.go.
+func (d *decoder) rules(t reflect.Type) *rules {
+	if d.types[t] == nil {
+		rs := rulesOf(t)
+		d.types[t] = &rs
+	}
+	return d.types[t]
 }
 
 // add adds p, at the place of field or of the nearest field around it.
@@ -49,7 +61,9 @@ func (d *decoder) add(field string, p Problem) {
 		}
 		where = where[:max(0, strings.LastIndexAny(where, ".["))]
 	}
-	d.problems = append(d.problems, p)
+	if d.more = len(d.problems) == maxProblems; !d.more {
+		d.problems = append(d.problems, p)
+	}
 }
 
 // bad adds the problem that what field holds is not allowed.
@@ -92,7 +106,7 @@ func (d *decoder) root(data []byte) (*yaml.Node, bool) {
 
 // syntax adds what the YAML parser says of data.
 func (d *decoder) syntax(data []byte, err error) {
-	p := Problem{File: d.file, Line: 1, Column: 1, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
+	p := Problem{Line: 1, Column: 1, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if text, ok := strings.CutPrefix(p.Message, "line "); ok {
 		if number, message, ok := strings.Cut(text, ": "); ok {
 			if line, err := strconv.Atoi(number); err == nil {
@@ -109,7 +123,7 @@ func (d *decoder) syntax(data []byte, err error) {
 		p.Allowed = "quotes around the value"
 	}
 	p.Message = "not YAML: " + p.Message
-	d.problems = append(d.problems, p)
+	d.addAt(&yaml.Node{Line: p.Line, Column: p.Column}, "", p)
 }
 
 // settable is the variable that f points to.
@@ -169,11 +183,11 @@ func (d *decoder) count(n *yaml.Node, k int) bool {
 	return d.nodes <= maxNodes
 }
 
-// absent gives v, the value of a key that is not there or null, its default.
+// absent gives v, the value of a key that is not there or null, its default, which is within its bounds.
 func (d *decoder) absent(v reflect.Value, r *rule) {
 	switch t := v.Type(); {
 	case t.Kind() == reflect.Struct && !isScalar(t):
-		rs := rulesOf(t)
+		rs := d.rules(t)
 		for i := range rs.settings {
 			s := &rs.settings[i]
 			d.absent(v.Field(s.index), s)
@@ -181,11 +195,11 @@ func (d *decoder) absent(v reflect.Value, r *rule) {
 	case t.Kind() == reflect.Slice:
 		for _, text := range list(r.fallback) {
 			e := reflect.New(t.Elem()).Elem()
-			set(e, text, r)
+			set(e, text, &rule{})
 			v.Set(reflect.Append(v, e))
 		}
 	case r.fallback != "":
-		set(v, r.fallback, r)
+		set(v, r.fallback, &rule{})
 	}
 }
 
@@ -283,11 +297,11 @@ func (d *decoder) named(n *yaml.Node, field string, v reflect.Value, r *rule) {
 
 // object reads n into v, a struct of file.go.
 func (d *decoder) object(n *yaml.Node, field string, v reflect.Value) {
-	rs := rulesOf(v.Type())
+	rs := d.rules(v.Type())
 	done := make(map[int]string) // index of a field → the key that set it
 	switch short := rs.short(); {
 	case n.Kind == yaml.MappingNode:
-		d.settings(n, field, v, &rs, done)
+		d.settings(n, field, v, rs, done)
 	case n.Kind == yaml.ScalarNode && short != nil:
 		d.value(n, field, v.Field(short.index), short)
 		done[short.index] = short.keys[0]

@@ -89,12 +89,14 @@ type shutdownFile struct {
 // backendFile is one place that answers LLM calls.
 type backendFile struct {
 	_ struct{} `later:"region"`
-	// Whose API it is: a row of the table of providers, such as openai, anthropic, gemini or ollama. For anything else that
-	// speaks OpenAI's API: openai, with url, and as for its name.
+	// Whose API it is: openai, azure, anthropic, gemini, vertexai, ollama, groq, deepseek, xai, openrouter, together, perplexity,
+	// cerebras, fireworks, mistral, moonshot, voyageai, huggingface, vllm or demo. For any other API like OpenAI's: openai,
+	// with url, and as for its name.
 	Provider string `conf:"provider" unset:"demo with demo: true, else needed" later:"bedrock,cohere"`
 	// Name in telemetry (gen_ai.provider.name): lower-case letters, digits, ".", "_" and "-".
 	As string `conf:"as" unset:"the provider's"`
-	// Scheme, host, port and base path. Needed for azure, and for vertexai without project and location.
+	// Scheme, host, port and base path. Needed for azure and vllm, and for vertexai without project and
+	// location.
 	URL string `conf:"url" unset:"the provider's"`
 	// Replaces the whole path of every upstream request.
 	Path string `conf:"path" unset:"the provider's path for the call"`

@@ -87,8 +87,8 @@ type Opt[T any] struct {
 	Set bool
 }
 
-// Secret is a value that never prints. In an unexported field of a struct that is printed whole, fmt does not ask it: keep
-// secrets in exported fields.
+// Secret is a value that never prints. Three things do not ask it, so do not do them: fmt for %p and for an unexported field
+// of a struct that is printed whole, and encoding/json for a key of a map.
 type Secret string
 
 // Format prints [redacted] for every verb of fmt.

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 )
 
@@ -46,13 +47,16 @@ func Load(name string, data []byte, o LoadOptions) (*Gateway, error) {
 		return nil, d.problems
 	}
 	var f file
-	if d.document(data, &f) {
+	if d.document(data, &f) && d.nodes <= maxNodes {
 		d.fillIn(&f)
 		v := validator{decoder: d, file: &f}
 		v.validate()
 	}
 	if len(d.problems) > 0 {
 		d.problems.sort()
+		if d.more {
+			d.problems = append(d.problems, Problem{File: name, Line: 1, Column: 1, Message: "and more problems than are told here"})
+		}
 		return nil, d.problems
 	}
 	return f.gateway(&o), nil
@@ -60,7 +64,10 @@ func Load(name string, data []byte, o LoadOptions) (*Gateway, error) {
 
 // newDecoder returns a decoder for the file called name.
 func newDecoder(name string, o LoadOptions) *decoder {
-	return &decoder{file: name, options: o, at: make(map[string]place), told: make(map[string]bool)}
+	return &decoder{
+		file: name, options: o, at: make(map[string]place), told: make(map[string]bool),
+		types: make(map[reflect.Type]*rules),
+	}
 }
 
 // document reads data into f, and reports whether it is YAML at all.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing that is wrong with a configuration file. It never holds the value of a secret field nor what a
@@ -86,7 +87,12 @@ func suggest(word string, candidates []string) string {
 
 // fold drops what people get wrong about a name: case and the separators of words.
 func fold(s string) string {
-	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s))
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
 
 // distance is Levenshtein's: how many bytes must be changed, added or taken to make b of a.

@@ -25,7 +25,7 @@ type rules struct {
 	later    []string // keys that are known but not supported yet
 }
 
-// rulesOf reads the tags of t, a struct of file.go.
+// rulesOf reads the tags of t, a struct of file.go. decoder.rules keeps them.
 func rulesOf(t reflect.Type) rules {
 	var rs rules
 	for i := range t.NumField() {

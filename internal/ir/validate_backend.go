@@ -34,6 +34,7 @@ func (v *validator) backend(name string, b *backendFile) {
 // provider checks whose API the backend speaks, and what that provider needs.
 func (v *validator) provider(field string, b *backendFile) {
 	known := v.options.Providers
+	example := map[string]string{"azure": "https://RESOURCE.openai.azure.com", "vllm": "http://localhost:8000"}
 	switch {
 	case b.Demo || b.Provider == demoProvider:
 		if b.Provider != "" && b.Provider != demoProvider {
@@ -49,8 +50,8 @@ func (v *validator) provider(field string, b *backendFile) {
 			Allowed:    strings.Join(known, ", ") + `; for another API like OpenAI's, openai with "url" and "as"`,
 			Suggestion: suggest(b.Provider, known),
 		})
-	case b.Provider == "azure" && b.URL == "":
-		v.add(field+".url", Problem{Message: "is needed for azure", Allowed: "https://RESOURCE.openai.azure.com"})
+	case b.URL == "" && example[b.Provider] != "":
+		v.add(field+".url", Problem{Message: "is needed for " + b.Provider, Allowed: "a URL such as " + example[b.Provider]})
 	case b.Provider == "vertexai" && b.URL == "" && (b.Project == "" || b.Location == ""):
 		v.add(field, Problem{Message: "vertexai needs project and location, or url"})
 	}
