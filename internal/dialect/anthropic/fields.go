@@ -30,6 +30,20 @@ func scan(v []byte) (f fields, ok bool) {
 	return f, true
 }
 
+// kind is the type of a response's object, or what it must be when it does not say: old versions of the completions API have
+// no types, nor have the errors of some hosts.
+func (f *fields) kind() []byte {
+	switch {
+	case f.typ != nil:
+		return word(f.typ)
+	case f.err != nil:
+		return []byte("error")
+	case f.completion != nil:
+		return []byte("completion")
+	}
+	return nil
+}
+
 func (f *fields) member(name string) *[]byte {
 	switch name {
 	case "type":

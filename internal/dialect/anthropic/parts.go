@@ -27,7 +27,7 @@ func (p *pieces) add(part llm.Part, value []byte) {
 
 // frame adds the parts that the object m holds, in the order in which they stand there.
 func (p *pieces) frame(m *fields) {
-	switch string(word(m.typ)) {
+	switch string(m.kind()) {
 	case "content_block_delta":
 		p.delta(m.delta, blockIndex(m))
 	case "content_block_start":
@@ -132,7 +132,7 @@ func (d *partDecoder) decode(dst []llm.Part, m *fields) []llm.Part {
 	d.pieces.parts, d.pieces.values = dst, d.pieces.values[:0]
 	d.pieces.frame(m)
 	parts := d.pieces.parts
-	switch string(word(m.typ)) {
+	switch string(m.kind()) {
 	case "content_block_start":
 		for i := range parts {
 			d.start(&parts[i])
@@ -188,7 +188,7 @@ func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error
 		for i := range p.parts {
 			rw.Part(&p.parts[i], p.values[i])
 		}
-		if len(ev.Parts) == 1 && string(word(m.typ)) == "content_block_stop" {
+		if len(ev.Parts) == 1 && string(m.kind()) == "content_block_stop" {
 			rw.Part(&llm.Part{Text: emptyInput}, nil) // what partDecoder.stop made up
 		}
 	}

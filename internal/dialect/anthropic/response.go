@@ -36,7 +36,7 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 	if !ok {
 		return
 	}
-	switch string(word(m.typ)) {
+	switch string(m.kind()) {
 	case "message_start":
 		if inner, ok := scan(m.message); ok {
 			d.head(&inner, ev)
@@ -56,10 +56,6 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 		ev.Last = ev.Choices[0].Finish != ""
 	case "error":
 		d.fail(m.err, ev)
-	case "":
-		if m.err != nil {
-			d.fail(m.err, ev)
-		}
 	}
 	if d.want == llm.WantParts {
 		ev.Parts = d.parts.decode(ev.Parts, &m)

@@ -93,6 +93,8 @@ func TestReadStream(t *testing.T) {
 		{"legacy completion", []string{`{"type":"completion","id":"compl_1","completion":" He","stop_reason":null,"model":"claude-2"}`,
 			`{"type":"ping"}`, `{"type":"completion","id":"compl_1","completion":"llo","stop_reason":"stop_sequence","model":"claude-2"}`},
 			llm.Result{ID: "compl_1", Model: "claude-2", Last: true}, []string{"stop_sequence"}, []llm.Part{{Text: " Hello"}}},
+		{"completion of an old version", []string{`{"completion":" Hello","stop_reason":"max_tokens","model":"claude-1"}`},
+			llm.Result{Model: "claude-1", Last: true}, []string{"max_tokens"}, []llm.Part{{Text: " Hello"}}},
 		{"garbage", []string{`{"type":"message_start","message":[]}`, `{"type":"message_delta"`, `{"type":7}`, `nothing`, ``},
 			llm.Result{}, nil, nil},
 	} {
