@@ -19,7 +19,8 @@ const (
 	maxOutput    = 512 << 10
 	maxSystem    = 256 << 10
 	maxTools     = 256 << 10
-	minLeaf      = 64 // a text is not cut below this; elements are left out instead
+	minLeaf      = 64      // a text is not cut below this; elements are left out instead
+	maxSecret    = 4 << 10 // bytes of a credential that is recognized although a cut goes through it
 	truncatedEnd = "…[truncated]"
 )
 
@@ -111,11 +112,13 @@ func (w *contentWriter) raw(s string) { w.b = append(w.b, s...) }
 
 // text appends s as a JSON string, masked and cut.
 func (w *contentWriter) text(s string) {
-	s = maskSecrets(s)
-	if len(s) > w.leaf {
-		s, w.cut = cutText(s, w.leaf)+truncatedEnd, true
+	// What lies far behind the cut needs no masking; a credential that the cut would split does.
+	head := cutText(s, w.leaf+maxSecret)
+	masked := maskSecrets(head)
+	if len(masked) > w.leaf || len(head) < len(s) {
+		masked, w.cut = cutText(masked, w.leaf)+truncatedEnd, true
 	}
-	w.b = jsonscan.AppendString(w.b, s)
+	w.b = jsonscan.AppendString(w.b, masked)
 }
 
 // member appends a member with a text, preceded by a comma; an empty text none.

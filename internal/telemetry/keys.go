@@ -177,3 +177,12 @@ var names = [numKeys]string{
 
 // String is the attribute's name.
 func (k Key) String() string { return names[k] }
+
+// isJSON reports whether the attribute's text is JSON, which must not be cut just anywhere.
+func (k Key) isJSON() bool {
+	switch k {
+	case GenAIInputMessages, GenAIOutputMessages, GenAISystemInstructions, GenAIToolDefinitions:
+		return true
+	}
+	return false
+}

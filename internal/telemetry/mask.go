@@ -45,17 +45,12 @@ func (p *secretShape) mask(s string) string {
 		if at > 0 {
 			before = s[at-1]
 		}
-		end := at + len(p.prefix)
-		for end < len(s) && p.in(s[end]) {
-			end++
-		}
-		rest := s[at+len(p.prefix) : end]
-		if !isAlnum(before) && len(rest) >= p.least && strings.Count(rest, ".") >= p.dots {
+		end, found := p.find(s, at, before)
+		if found {
 			b.WriteString(s[:at])
 			b.WriteString(p.keep)
 			b.WriteString(maskedSecret)
 		} else {
-			end = at + len(p.prefix)
 			b.WriteString(s[:end])
 		}
 		before = s[end-1]
@@ -64,6 +59,23 @@ func (p *secretShape) mask(s string) string {
 	}
 	b.WriteString(s)
 	return b.String()
+}
+
+// find reports whether a credential begins at at, after the byte before, and where the search goes on: after the credential,
+// or after what cannot hold the start of another, so that no byte is looked at twice.
+func (p *secretShape) find(s string, at int, before byte) (next int, found bool) {
+	from := at + len(p.prefix)
+	if isAlnum(before) {
+		return from, false
+	}
+	end := from
+	for end < len(s) && p.in(s[end]) {
+		end++
+	}
+	if end-from < p.least {
+		return from, false
+	}
+	return end, strings.Count(s[from:end], ".") >= p.dots
 }
 
 func isAlnum(c byte) bool {

@@ -2,9 +2,15 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spanway/spanway/internal/ir"
@@ -30,12 +36,28 @@ type Pipeline struct {
 	sampler     sampler
 	propagation propagationSet
 	records     sync.Pool
+	sinks       []*sink
+	meter       *meter
+	log         *slog.Logger
+	ended       atomic.Bool
 }
 
-// New makes a pipeline that exports as cfg says. What cfg leaves empty comes from the OTEL_* environment variables, then from
-// their defaults. ctx bounds the making only. The caller ends the pipeline with Shutdown, after the last Finish.
+// New makes a pipeline that exports as cfg says. What cfg leaves empty comes from OpenTelemetry's environment variables, then
+// from their defaults. No destination need be reachable. ctx bounds the making only. The caller ends the pipeline with
+// Shutdown, after the last Finish.
 func New(ctx context.Context, cfg ir.Telemetry, o Options) (*Pipeline, error) {
-	p := &Pipeline{console: o.Console}
+	log, getenv := o.Logger, o.Getenv
+	if log == nil {
+		log = slog.Default()
+	}
+	if getenv == nil {
+		getenv = os.Getenv
+	}
+	env := environment{get: getenv, warn: func(variable, value, problem string) {
+		log.Warn("environment variable ignored", "variable", variable, "value", value, "problem", problem)
+	}}
+	cfg = env.apply(cfg)
+	p := &Pipeline{console: o.Console, capture: cfg.Capture == captureMessages, log: log}
 	p.records.New = func() any { return &Trace{Spans: make([]Span, 0, inlineSpans)} }
 	var err error
 	if p.sampler, err = newSampler(cfg.Sampler); err != nil {
@@ -44,26 +66,155 @@ func New(ctx context.Context, cfg ir.Telemetry, o Options) (*Pipeline, error) {
 	if p.propagation, err = newPropagation(cfg.Propagators); err != nil {
 		return nil, err
 	}
-	p.capture = cfg.Capture == "messages"
+	p.propagation.through = env.disabled()
+	res := resourceAttributes(cfg, env, o.Version)
+	if p.sinks, err = newSinks(cfg.Traces, newEnvelope(res, schemaURL, o.Version), o.Version, log); err != nil {
+		return nil, err
+	}
+	if p.meter, err = newMeter(ctx, cfg.Metrics, res, o.Version, log, p.sinks); err != nil {
+		closeTransports(p.sinks)
+		return nil, err
+	}
+	for _, s := range p.sinks {
+		s.start()
+	}
 	return p, nil
+}
+
+// newSinks makes a sink for every destination of cfg, not started yet.
+func newSinks(cfg []ir.OTLP, env *envelope, version string, log *slog.Logger) ([]*sink, error) {
+	var sinks []*sink
+	named := map[string]int{}
+	for i, c := range cfg {
+		c, err := checkOTLP(c)
+		if err != nil {
+			closeTransports(sinks)
+			return nil, fmt.Errorf("traces[%d]: %w", i, err)
+		}
+		s := &sink{
+			env: env, log: log, limit: c.Queue, flushAt: int(min(max(c.Queue/8, minFlush), flushSize)),
+			interval: c.Interval, timeout: c.Timeout, retryFor: c.RetryFor, backoff: backoffBase,
+			shards: make([]shard, runtime.GOMAXPROCS(0)),
+		}
+		s.name = c.Endpoint
+		if named[c.Endpoint]++; named[c.Endpoint] > 1 {
+			s.name += "#" + strconv.Itoa(named[c.Endpoint])
+		}
+		if s.transport, err = newTransport(c, version); err != nil {
+			closeTransports(sinks)
+			return nil, fmt.Errorf("traces[%d]: %w", i, err)
+		}
+		sinks = append(sinks, s)
+	}
+	return sinks, nil
+}
+
+// closeTransports releases what sinks that were never started hold.
+func closeTransports(sinks []*sink) {
+	for _, s := range sinks {
+		s.transport.close()
+	}
+}
+
+func newTransport(c ir.OTLP, version string) (transport, error) {
+	if c.Protocol == protocolGRPC {
+		return newGRPCTransport(c, version)
+	}
+	return newHTTPTransport(c, version)
+}
+
+// checkOTLP fills in c's defaults and reports what cannot work.
+func checkOTLP(c ir.OTLP) (ir.OTLP, error) {
+	switch c.Protocol {
+	case "":
+		c.Protocol = protocolGRPC
+	case protocolGRPC, protocolHTTP, protocolJSON:
+	default:
+		return c, fmt.Errorf("unknown protocol %q: use %s, %s or %s", c.Protocol, protocolGRPC, protocolHTTP, protocolJSON)
+	}
+	switch c.Compression {
+	case "", "none", compressionGzip:
+	default:
+		return c, fmt.Errorf("unknown compression %q: use none or %s", c.Compression, compressionGzip)
+	}
+	if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return c, fmt.Errorf("endpoint %q: use http://host:port or https://host:port", RedactURL(c.Endpoint))
+	}
+	c.Timeout = orDefault(c.Timeout, defaultTimeout)
+	c.Interval = orDefault(c.Interval, defaultInterval)
+	c.Queue = orDefault(c.Queue, defaultQueue)
+	return c, nil
+}
+
+func orDefault[T int64 | time.Duration](v, d T) T {
+	if v <= 0 {
+		return d
+	}
+	return v
 }
 
 // CaptureContent reports whether messages are recorded on spans, where a route says nothing else.
 func (p *Pipeline) CaptureContent() bool { return p.capture }
 
-// MetricsHandler serves the metrics in Prometheus' formats.
-func (p *Pipeline) MetricsHandler() http.Handler { return http.NotFoundHandler() }
+// MetricsHandler serves the metrics in Prometheus' formats, or 404 where they are off.
+func (p *Pipeline) MetricsHandler() http.Handler { return p.meter.handler }
 
 // Finish takes t, which must not be used afterwards: it ends the spans that are open, measures the call, shows it on the
 // console, and hands it to the sinks when it is sampled. It never waits for a sink. It is safe for concurrent use.
 func (p *Pipeline) Finish(t *Trace) {
 	t.endOpen(time.Now())
+	p.meter.record(t)
 	if p.console != nil {
 		p.console(t)
+	}
+	if t.Sampled && len(p.sinks) > 0 && len(t.Spans) > 0 {
+		p.export(t)
 	}
 	t.reset()
 	p.records.Put(t)
 }
 
-// Shutdown flushes what is queued and ends the pipeline. What is not out when ctx ends is dropped and counted.
-func (p *Pipeline) Shutdown(ctx context.Context) error { return nil }
+// export encodes t once and hands it to every sink.
+func (p *Pipeline) export(t *Trace) {
+	fits := t.textSize() <= maxTrace
+	if fits {
+		t.buf = appendTrace(t.buf[:0], t)
+		fits = len(t.buf) <= maxTrace
+	}
+	if !fits {
+		t.buf = t.shrink(t.buf[:0])
+	}
+	for _, s := range p.sinks {
+		s.add(t.buf, len(t.Spans), t.Lost)
+	}
+}
+
+// Stats counts the spans of every sink.
+func (p *Pipeline) Stats() []SinkStats {
+	stats := make([]SinkStats, len(p.sinks))
+	for i, s := range p.sinks {
+		stats[i] = s.stats()
+	}
+	return stats
+}
+
+// Shutdown sends what is queued and ends the pipeline. What is not out when ctx ends is dropped, counted and logged once. A
+// trace that is finished later is counted as dropped. Further calls do nothing.
+func (p *Pipeline) Shutdown(ctx context.Context) error {
+	if p.ended.Swap(true) {
+		return nil
+	}
+	var wg sync.WaitGroup
+	for _, s := range p.sinks {
+		wg.Go(func() {
+			if n := s.stop(ctx); n > 0 {
+				p.log.Warn("shutdown dropped spans that were not exported", "sink", s.name, "spans", n)
+			}
+		})
+	}
+	wg.Wait()
+	if err := p.meter.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("flush metrics: %w", err)
+	}
+	return nil
+}

@@ -219,10 +219,16 @@ func (e *Event) Float(k Key, v float64) {
 // reset empties s for reuse and keeps the capacity of its slices, but nothing that they pointed to.
 func (s *Span) reset() {
 	clear(s.Attrs)
+	s.dropEvents()
+	*s = Span{Attrs: s.Attrs[:0], Events: s.Events}
+}
+
+// dropEvents removes the events and keeps their capacity.
+func (s *Span) dropEvents() {
 	for i := range s.Events {
 		e := &s.Events[i]
 		clear(e.Attrs)
 		*e = Event{Attrs: e.Attrs[:0]}
 	}
-	*s = Span{Attrs: s.Attrs[:0], Events: s.Events[:0]}
+	s.Events = s.Events[:0]
 }
