@@ -340,7 +340,7 @@ type metricsFile struct {
 	// An OTLP receiver.
 	OTLP *otlpFile `conf:"otlp" unset:"OTEL_EXPORTER_OTLP_ENDPOINT and its like, else none"`
 	// Time between two OTLP exports.
-	Interval time.Duration `conf:"interval" default:"60s" min:"100ms" max:"24h"`
+	Interval time.Duration `conf:"interval" unset:"OTEL_METRIC_EXPORT_INTERVAL, else 60s" min:"100ms" max:"24h"`
 	// Serve /metrics on the admin listener.
 	Prometheus bool `conf:"prometheus" default:"true"`
 }

@@ -211,7 +211,8 @@ type Rejection struct {
 }
 
 // Telemetry is what is recorded and where it goes. What the OTEL_ environment variables may say too is zero when the file
-// does not say it: Service, Resource, Sampler, Propagators, Capture, Traces and Metrics.OTLP.
+// does not say it: Service, Resource, Sampler, Propagators, Capture, Traces, Metrics.OTLP and
+// Metrics.Interval.
 type Telemetry struct {
 	Service     string            // service.name
 	Resource    map[string]string // further resource attributes
@@ -245,6 +246,6 @@ type OTLP struct {
 // Metrics is where metrics go.
 type Metrics struct {
 	OTLP       *OTLP
-	Interval   time.Duration // of the OTLP push; default 60 s
+	Interval   time.Duration // of the OTLP push; 0 = not said
 	Prometheus bool          // /metrics on the admin listener; default true
 }
