@@ -89,17 +89,18 @@ func (w *regexWatch) part(ev *llm.Event, entry, i int) {
 	}
 	whole := p.Repeat || ends(ev, p.Choice)
 	l = newLane(p)
-	if whole && l.json.mode == jsonNone {
-		w.whole(ev, p)
-		return
-	}
-	if !whole {
-		w.lanes = append(w.lanes, l)
-	}
 	w.held(entry).open++
-	l.feed(w, entry, i, p.Text)
-	if whole {
+	switch {
+	case whole && l.json.mode == jsonNone:
+		if w.whole(ev, p); w.refused == nil {
+			w.held(entry).open--
+		}
+	case whole:
+		l.feed(w, entry, i, p.Text)
 		w.close(l)
+	default:
+		w.lanes = append(w.lanes, l)
+		l.feed(w, entry, i, p.Text)
 	}
 }
 
