@@ -108,5 +108,8 @@ type Usage struct {
 	Reasoning  Opt[int64]
 }
 
+// Clear forgets every count.
+func (u *Usage) Clear() { *u = Usage{} }
+
 // IsZero reports whether nothing was reported.
 func (u *Usage) IsZero() bool { return *u == Usage{} }

@@ -27,14 +27,13 @@ type Result struct {
 
 	finish   []string
 	seen     []bool
-	capture  bool
 	messages []Message
 }
 
-// Capture makes the fold keep the response's messages, up to its bounds.
-func (r *Result) Capture() { r.capture = true }
+// Reset empties r for reuse and keeps the capacity of its slices.
+func (r *Result) Reset() { *r = Result{finish: r.finish[:0], seen: r.seen[:0]} }
 
-// Add folds ev in.
+// Add folds in what ev says but for its content.
 func (r *Result) Add(ev *Event) {
 	r.Chunks++
 	setFirst(&r.ID, ev.ID)
@@ -55,10 +54,12 @@ func (r *Result) Add(ev *Event) {
 	for _, c := range ev.Choices {
 		r.choice(c)
 	}
-	if r.capture {
-		for i := range ev.Parts {
-			r.part(&ev.Parts[i])
-		}
+}
+
+// Content keeps ev's parts, up to the fold's bounds.
+func (r *Result) Content(ev *Event) {
+	for i := range ev.Parts {
+		r.part(&ev.Parts[i])
 	}
 }
 

@@ -1,0 +1,96 @@
+// Command spanway is an AI gateway that writes the truth about every LLM call as OpenTelemetry traces.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spanway/spanway/internal/ir"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := root().ExecuteContext(ctx); err != nil {
+		var problems ir.Problems
+		if errors.As(err, &problems) {
+			fmt.Fprintln(os.Stderr, problems.Error())
+		} else {
+			fmt.Fprintln(os.Stderr, "spanway:", err)
+		}
+		stop()
+		os.Exit(1) //nolint:gocritic // stop was called
+	}
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "spanway",
+		Short: "An AI gateway that tells the truth about every LLM call",
+		Long: `Spanway stands between your applications and LLM providers. Every call that goes through it becomes one complete
+OpenTelemetry trace: which route, which guardrail, which attempt, which provider, how long until the first token,
+how many tokens.
+
+  spanway run                       needs no configuration: it prints a curl to try
+  spanway run --trace               shows the span tree of every call on the terminal
+  spanway run --config spanway.yaml serves your own routes and backends
+  spanway validate spanway.yaml     names every problem with file, line and field`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	cmd.AddCommand(runCommand(), validateCommand(), schemaCommand(), versionCommand())
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "spanway", version())
+			return err
+		},
+	}
+}
+
+// version is what the build recorded of the module, the commit where there is one.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			v += " " + s.Value[:12]
+		}
+	}
+	return v
+}
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the configuration, for editors",
+		Long: `Prints the JSON Schema of the configuration file. Editors with a YAML language server complete and check a file
+that begins with
+
+  # yaml-language-server: $schema=./spanway.schema.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(ir.Schema())
+			return err
+		},
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"reflect"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spanway/spanway/internal/console"
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/proxy"
+	"github.com/spanway/spanway/internal/telemetry"
+)
+
+type runFlags struct {
+	config string
+	trace  bool
+	quiet  bool
+	level  string
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the gateway in this process",
+		Long: `Runs the gateway: a native proxy that needs nothing else. Without --config it listens on 127.0.0.1:8080 with a demo
+provider under /demo that needs no key and no network, and with /openai, /anthropic, /gemini and /ollama. Keys come from
+OPENAI_API_KEY, ANTHROPIC_API_KEY and GEMINI_API_KEY; where one is not set, the caller's own credential passes through.
+
+Each call prints one line; --trace prints its span tree with timings under it. Traces go to the OTLP endpoints of the
+configuration, or of the standard OTEL_EXPORTER_OTLP_* environment variables.
+
+The configuration is read again when its file changes and on SIGHUP. A file with problems is refused: they are printed
+and the old configuration goes on. SIGTERM and SIGINT drain: nothing new is accepted, running streams finish within
+shutdown.drain, recorded traces are flushed.`,
+		Example: "  spanway run --trace\n  spanway run --config spanway.yaml\n  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 spanway run",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd, &f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVarP(&f.config, "config", "c", "", "native configuration file; - reads standard input; default: built in")
+	fl.BoolVar(&f.trace, "trace", false, "print the span tree of every call")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing per call")
+	fl.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // only for completion
+	return cmd
+}
+
+// runner is the running process.
+type runner struct {
+	flags   *runFlags
+	source  *source
+	env     gateway.Env
+	log     *slog.Logger
+	out     io.Writer
+	console *console.Printer
+	server  *proxy.Server
+	conf    *ir.Gateway
+	traces  *telemetry.Pipeline
+}
+
+func run(cmd *cobra.Command, f *runFlags) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.level)); err != nil {
+		return fmt.Errorf("--log-level %q: want debug, info, warn or error", f.level)
+	}
+	r := &runner{flags: f, out: cmd.OutOrStdout(), log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))}
+	var err error
+	if r.source, err = newSource(f.config, cmd.InOrStdin()); err != nil {
+		return err
+	}
+	if !f.quiet {
+		r.console = console.New(r.out, f.trace)
+	}
+	stopDemo, err := r.startDemo(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer stopDemo()
+	r.server = proxy.New(r.log)
+	if err := r.reload(cmd.Context()); err != nil {
+		return err
+	}
+	r.banner()
+	r.loop(cmd.Context())
+	r.log.Info("draining", "bound", r.conf.Shutdown.Drain)
+	start := time.Now()
+	if err := r.server.Shutdown(r.conf.Shutdown.Drain); err != nil {
+		return fmt.Errorf("shutdown: %w", err)
+	}
+	r.log.Info("stopped", "after", time.Since(start).Round(time.Millisecond))
+	return nil
+}
+
+// reload reads the configuration and puts it in place. After an error the old one goes on.
+func (r *runner) reload(ctx context.Context) error {
+	g, snapshot, err := r.source.load(&r.env)
+	if err != nil {
+		return err
+	}
+	traces := r.traces
+	fresh := traces == nil || !reflect.DeepEqual(g.Telemetry, r.conf.Telemetry)
+	if fresh {
+		o := telemetry.Options{Version: version(), Logger: r.log}
+		if r.console != nil {
+			o.Console = r.console.Trace
+		}
+		if traces, err = telemetry.New(ctx, g.Telemetry, o); err != nil {
+			return fmt.Errorf("telemetry: %w", err)
+		}
+	}
+	if err := r.server.Apply(ctx, g, snapshot, traces); err != nil {
+		if fresh {
+			err = errors.Join(err, traces.Shutdown(ctx))
+		}
+		return err
+	}
+	r.conf, r.traces = g, traces
+	return nil
+}
+
+// loop waits for the end, and reloads on SIGHUP and when the file changes.
+func (r *runner) loop(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	changed, stop := r.watch()
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		case <-changed:
+		}
+		if err := r.reload(ctx); err != nil {
+			r.log.Error("configuration refused, the old one goes on", "file", r.source.name)
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			continue
+		}
+		r.log.Info("configuration loaded", "file", r.source.name)
+	}
+}
+
+// banner says where the gateway listens, where traces go, and what to try.
+func (r *runner) banner() {
+	var b strings.Builder
+	addrs := r.server.Addresses()
+	base := "http://" + addrs[0]
+	fmt.Fprintf(&b, "Spanway %s\n\n", version())
+	for _, a := range addrs {
+		fmt.Fprintf(&b, "  gateway  %s\n", "http://"+a)
+	}
+	if a := r.server.AdminAddress(); a != "" {
+		fmt.Fprintf(&b, "  admin    http://%s  (/healthz /readyz /metrics)\n", a)
+	}
+	where := describe(r.conf)
+	if where == "" {
+		where = "this terminal only; set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.traces to export them"
+	}
+	fmt.Fprintf(&b, "  traces   %s\n", where)
+	fmt.Fprintf(&b, "  config   %s\n\n", r.source.name)
+	if r.source.name == builtin {
+		fmt.Fprintf(&b, "Try it, no key needed:\n\n  curl %s/demo/v1/chat/completions -d '{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n", base)
+		fmt.Fprintf(&b, "Add \"stream\":true to stream it, or model demo-fail-503-once to see a retry.\n\n")
+	}
+	_, _ = io.WriteString(r.out, b.String())
+}
+
+// describe names where traces are exported to.
+func describe(g *ir.Gateway) string {
+	var to []string
+	for _, o := range g.Telemetry.Traces {
+		to = append(to, o.Endpoint+" ("+o.Protocol+")")
+	}
+	return strings.Join(to, ", ")
+}

@@ -1,0 +1,52 @@
+// Command bench measures the gateway beside a bare httputil.ReverseProxy that does the same in the same run, and prints
+// ratios: the machine's own speed cancels out. Each part is a process of its own, so that the CPU time of the proxy alone is
+// counted: a load generator (this process), an upstream that plays a provider, and the proxy under test.
+//
+// Usage: go run ./internal/bench [-quick] [-time 2s] [-rounds 3] [-only throughput|latency|memory|long]
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"time"
+)
+
+// options are the settings of one run.
+type options struct {
+	quick   bool
+	time    time.Duration
+	rounds  int
+	only    string
+	workers int
+	streams int
+}
+
+func main() {
+	var o options
+	var role roleFlags
+	flag.BoolVar(&o.quick, "quick", false, "a short run that only shows that everything works")
+	flag.DurationVar(&o.time, "time", 2*time.Second, "of one measurement")
+	flag.IntVar(&o.rounds, "rounds", 3, "measurements of each kind; the median counts")
+	flag.StringVar(&o.only, "only", "", "throughput, latency, memory or long; default all")
+	flag.IntVar(&o.workers, "workers", 16, "connections of the closed-loop load")
+	flag.IntVar(&o.streams, "streams", 5000, "open streams of the memory measurement")
+	flag.StringVar(&role.role, "role", "", "internal: what this process plays")
+	flag.StringVar(&role.upstream, "upstream", "", "internal: address of the upstream")
+	flag.StringVar(&role.collector, "collector", "", "internal: endpoint of the collector")
+	flag.StringVar(&role.tracing, "tracing", "", "internal: off, sampled-out or exported")
+	flag.Parse()
+	if o.quick {
+		o.time, o.rounds, o.workers, o.streams = 100*time.Millisecond, 1, 4, 100
+	}
+	err := fmt.Errorf("unknown role %q", role.role)
+	if role.role == "" {
+		err = measure(&o)
+	} else if play := roles[role.role]; play != nil {
+		err = play(&role)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/proxy"
+	"github.com/spanway/spanway/internal/telemetry"
+)
+
+// roleFlags say what a child process plays.
+type roleFlags struct{ role, upstream, collector, tracing string }
+
+// roles are the parts that child processes play. Each prints its address on one line, serves, and ends when its standard input
+// does.
+var roles = map[string]func(*roleFlags) error{
+	"upstream":  playUpstream,
+	"bare":      playBare,
+	"spanway":   playSpanway,
+	"collector": playCollector,
+}
+
+// announce prints the addresses of a child and waits for its parent to go.
+func announce(addrs ...string) error {
+	fmt.Println(strings.Join(addrs, " "))
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// control serves the process's memory statistics.
+func control() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	go func() {
+		_ = http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a benchmark's own
+			if r.URL.Path == "/gc" {
+				runtime.GC()
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			_ = json.NewEncoder(w).Encode(memory{Mallocs: m.Mallocs, Bytes: m.TotalAlloc, Heap: m.HeapAlloc, RSS: rss()})
+		}))
+	}()
+	return ln.Addr().String(), nil
+}
+
+// memory is what control tells.
+type memory struct{ Mallocs, Bytes, Heap, RSS uint64 }
+
+func rss() uint64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var total, resident uint64
+	_, _ = fmt.Sscan(string(b), &total, &resident)
+	return resident * uint64(os.Getpagesize())
+}
+
+// playBare is the reference: the standard library's reverse proxy as anybody would write it, without tracing.
+func playBare(f *roleFlags) error {
+	target, err := url.Parse("http://" + f.upstream)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 10000
+	transport.MaxIdleConns = 10000
+	rp := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	go func() { _ = http.Serve(ln, rp) }() //nolint:gosec // a benchmark's own
+	ctl, err := control()
+	if err != nil {
+		return err
+	}
+	return announce(ln.Addr().String(), ctl)
+}
+
+// playSpanway is the gateway as `spanway run` wires it, with one route.
+func playSpanway(f *roleFlags) error {
+	conf := fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: ""
+backends: {up: {provider: openai, url: "http://%s", key: bench}}
+routes: [{name: all, match: {path: /}, to: up}]
+telemetry: %s
+`, f.upstream, telemetryConfig(f))
+	g, err := ir.Load("bench", []byte(conf), ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names()})
+	if err != nil {
+		return err
+	}
+	snapshot, err := gateway.Compile(g, &gateway.Env{})
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	traces, err := telemetry.New(context.Background(), g.Telemetry, telemetry.Options{Version: "bench", Logger: log})
+	if err != nil {
+		return err
+	}
+	server := proxy.New(log)
+	if err := server.Apply(context.Background(), g, snapshot, traces); err != nil {
+		return err
+	}
+	ctl, err := control()
+	if err != nil {
+		return err
+	}
+	if err := announce(server.Addresses()[0], ctl); err != nil {
+		return err
+	}
+	return server.Shutdown(time.Second)
+}
+
+func telemetryConfig(f *roleFlags) string {
+	switch f.tracing {
+	case "exported":
+		return fmt.Sprintf(`{sampler: alwaysOn, traces: [{otlp: {endpoint: "http://%s", protocol: grpc}}]}`, f.collector)
+	case "sampled-out":
+		return fmt.Sprintf(`{sampler: alwaysOff, traces: [{otlp: {endpoint: "http://%s", protocol: grpc}}]}`, f.collector)
+	}
+	return `{sampler: alwaysOff}`
+}
+
+// playCollector takes every trace and forgets it.
+func playCollector(*roleFlags) error {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
+	collector.RegisterTraceServiceServer(s, sink{})
+	go func() { _ = s.Serve(ln) }()
+	return announce(ln.Addr().String())
+}
+
+type sink struct {
+	collector.UnimplementedTraceServiceServer
+}
+
+// Export implements the OTLP trace service.
+func (sink) Export(context.Context, *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+	return &collector.ExportTraceServiceResponse{}, nil
+}
+
+// child is a part that runs.
+type child struct {
+	addr    string
+	control string
+	cmd     *exec.Cmd
+	stdin   io.Closer
+}
+
+// start runs this program again as another part.
+func start(args ...string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &child{cmd: exec.Command(self, args...)} //nolint:gosec // itself
+	c.cmd.Stderr = os.Stderr
+	in, err := c.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.stdin = in
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("%v did not start: %w", args, err)
+	}
+	parts := strings.Fields(line)
+	c.addr = parts[0]
+	if len(parts) > 1 {
+		c.control = parts[1]
+	}
+	return c, nil
+}
+
+func (c *child) stop() {
+	_ = c.stdin.Close()
+	_ = c.cmd.Wait()
+}
+
+// memory asks the child; gc collects first.
+func (c *child) memory(gc bool) (m memory, err error) {
+	path := "/"
+	if gc {
+		path = "/gc"
+	}
+	r, err := http.Get("http://" + c.control + path) //nolint:noctx // a benchmark's own
+	if err != nil {
+		return m, err
+	}
+	defer r.Body.Close()
+	return m, json.NewDecoder(r.Body).Decode(&m)
+}
+
+// cpu is the CPU time of the child so far.
+func (c *child) cpu() time.Duration { return taskTime(c.cmd.Process.Pid) }
+
+// taskTime sums the run time of a process's threads, with the scheduler's nanosecond resolution.
+func taskTime(pid int) time.Duration {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for _, t := range tasks {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", pid, t.Name()))
+		if err != nil {
+			continue
+		}
+		var ns int64
+		if _, err := fmt.Sscan(string(b), &ns); err == nil {
+			sum += ns
+		}
+	}
+	return time.Duration(sum)
+}

@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/telemetry"
+)
+
+// Attempt is one try of a call at one backend. There is one at a time: the next one ends it.
+type Attempt struct {
+	Backend *Backend
+
+	call     *Call
+	target   *target
+	endpoint *provider.Endpoint
+	native   bool // the provider speaks the client's dialect: bytes pass verbatim
+	api      llm.API
+	model    string
+	span     telemetry.SpanRef
+	issued   time.Time
+	out      Outgoing
+	status   int
+}
+
+// Outgoing is a request for a provider. It is valid until the next attempt or Close.
+type Outgoing struct {
+	Method, Path, Query string // Path escaped
+	Host                string
+	Header              http.Header
+	Body                []byte
+	HeadTimeout         time.Duration // until the response head; 0 = none
+	IdleTimeout         time.Duration // between two reads of the body; 0 = none
+}
+
+// Verdict is what becomes of a call after an attempt has failed or answered.
+type Verdict struct {
+	Retry bool          // another Attempt follows, after Wait
+	Wait  time.Duration // only with Retry
+	Reply *Reply        // the call's end, when not nil
+}
+
+// Attempt begins the next attempt of the plan. It is called once after Request and once after each Verdict to retry. A Reply
+// ends the call: the request cannot be put into the provider's dialect.
+func (c *Call) Attempt() (*Attempt, *Reply) {
+	a := &c.attempt
+	header := a.out.Header
+	clear(header)
+	*a = Attempt{call: c, target: c.plan.steps[c.step], span: telemetry.NoSpan, out: Outgoing{Header: header}}
+	a.Backend = a.target.backend
+	c.step++
+	if err := a.build(); err != nil {
+		c.providerSpan(a)
+		e := asError(err)
+		return nil, c.refuse(outcomeOf(e), e)
+	}
+	c.attemptSpan(a)
+	now := a.issued
+	if !c.mark.IsZero() {
+		c.overhead += now.Sub(c.mark)
+		c.mark = time.Time{}
+	}
+	return a, nil
+}
+
+// Outgoing is what the data plane sends.
+func (a *Attempt) Outgoing() *Outgoing { return &a.out }
+
+func (a *Attempt) build() error {
+	c, b := a.call, a.Backend
+	o := &a.out
+	a.api, o.Body, o.Method = c.api, c.body, c.in.Head.Method
+	a.endpoint, a.native = b.endpoint(c.inbound.Dialect())
+	if a.api == "" {
+		a.native = true
+	}
+	query, rename, stream := c.in.Head.Query, false, false
+	if r := c.llm.Request; r != nil {
+		a.model = a.target.modelFor(r.Model)
+		rename, stream = a.model != r.Model, r.Stream
+		if err := a.encode(r); err != nil {
+			return err
+		}
+	}
+	if o.Header == nil {
+		o.Header = make(http.Header, 16)
+	}
+	copyHeader(o.Header, c.in.Head.Header)
+	o.Path, o.Query = a.endpoint.Locate(b.place(a.endpoint), provider.Call{API: a.api, Path: c.llm.Head.Path, Query: query,
+		Model: a.model, Rename: rename, Stream: stream, Native: a.native})
+	if b.conf.Path != "" && c.api != "" {
+		o.Path = b.conf.Path
+	}
+	if o.Path == "" {
+		o.Path = "/"
+	}
+	o.Query = c.authorize(o.Header, b, a.endpoint, o.Query)
+	a.fixHeaders()
+	o.Host = b.Host
+	o.HeadTimeout, o.IdleTimeout = c.route.headTimeout(), c.route.conf.Timeout.Idle
+	return nil
+}
+
+// encode sets the body: the client's own, with the model's name replaced where the backend has another, or a translation.
+func (a *Attempt) encode(r *llm.Request) (err error) {
+	o := &a.out
+	if !a.native {
+		a.api, o.Body, err = a.endpoint.Outbound.BuildRequest(r, a.model)
+		return err
+	}
+	o.Body = r.Raw
+	if a.model != r.Model || a.call.route.streamUsage && r.Stream && !r.StreamUsage {
+		o.Body, err = a.call.edit(r, a.model)
+	}
+	return err
+}
+
+func (a *Attempt) fixHeaders() {
+	c, h := a.call, a.out.Header
+	for k := range h {
+		if private(k) {
+			delete(h, k)
+		}
+	}
+	for k, v := range a.endpoint.Fixed {
+		if _, sent := h[k]; !sent {
+			h[k] = []string{v}
+		}
+	}
+	for k, v := range a.Backend.conf.Headers {
+		h[http.CanonicalHeaderKey(k)] = []string{v}
+	}
+	if c.api == "" {
+		return
+	}
+	h["Accept-Encoding"] = identity
+	if !a.native || !isJSON(header(h, "Content-Type")) {
+		h["Content-Type"] = jsonType
+	}
+	if !a.native {
+		delete(h, "Accept")
+	}
+}
+
+var (
+	identity = []string{"identity"}
+	jsonType = []string{"application/json"}
+)
+
+func isJSON(ct string) bool {
+	if ct == "application/json" {
+		return true
+	}
+	t, _, err := mime.ParseMediaType(ct)
+	return err == nil && (t == "application/json" || strings.HasSuffix(t, "+json"))
+}
+
+// Failed ends the attempt without a response, for r. Text that tells why stays out of it: it may hold addresses and secrets.
+func (a *Attempt) Failed(r Reason) Verdict {
+	c, now := a.call, time.Now()
+	c.mark = now
+	c.endAttempt(a, string(r), now)
+	if r == ReasonClientGone || r == ReasonShutdown {
+		return Verdict{Reply: c.Abandon(r)}
+	}
+	if c.route.retry.reasons[r] {
+		if v, ok := c.next(r, 0); ok {
+			return v
+		}
+	}
+	status, text := http.StatusBadGateway, "the provider could not be reached"
+	switch r {
+	case ReasonTimeout:
+		status, text = http.StatusGatewayTimeout, "the provider did not answer in time"
+	case ReasonReset:
+		text = "the provider closed the connection before it answered"
+	case ReasonMalformed:
+		text = "the provider's answer is not HTTP"
+	}
+	e := llm.Errorf(status, string(r), "%s (backend %s, %d attempts)", text, a.Backend.Name, c.step)
+	return Verdict{Reply: c.refuse(outcomeOfReason(r), e)}
+}
+
+// next tells whether and when the plan goes on after a failure. A provider that asks for a longer pause than the rule allows
+// is left alone: the plan goes on with another backend, or ends.
+func (c *Call) next(r Reason, after time.Duration) (Verdict, bool) {
+	for ; c.step < c.plan.n; c.step++ {
+		if c.plan.steps[c.step].backend != c.attempt.Backend {
+			c.reason = r
+			return Verdict{Retry: true}, true
+		}
+		if wait, ok := c.route.retry.backoff(c.step, after); ok {
+			c.reason = r
+			return Verdict{Retry: true, Wait: wait}, true
+		}
+	}
+	return Verdict{}, false
+}
+
+// Head takes the response's head. Without Retry and Reply, ResponseHead and Body follow.
+func (a *Attempt) Head(h *llm.Head, protocol string) Verdict {
+	c, now := a.call, time.Now()
+	c.mark = now
+	a.status = h.Status
+	c.responseSpan(a, h.Status, protocol)
+	if c.route.Retryable(h.Status) {
+		after := retryAfter(h.Header, now)
+		if v, ok := c.next(Reason(statusText(h.Status)), after); ok {
+			c.endAttempt(a, statusText(h.Status), now)
+			return v
+		}
+	}
+	c.stream.open(a, h)
+	return Verdict{}
+}
+
+const digits = "0123456789"
+
+// statusText is status as three digits.
+func statusText(status int) string {
+	if status < 100 || status > 999 {
+		return "0"
+	}
+	return string([]byte{digits[status/100], digits[status/10%10], digits[status%10]})
+}

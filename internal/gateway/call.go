@@ -1,0 +1,313 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spanway/spanway/internal/dialect/openai"
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/telemetry"
+)
+
+// Call is one call on its way through the pipeline.
+type Call struct {
+	Scheme string
+
+	ctx    context.Context
+	engine *Engine
+	state  *state
+	in     Incoming
+	llm    llm.Call
+	trace  *telemetry.Trace
+
+	routes    []*Route
+	routesBuf [4]*Route
+	route     *Route
+	inbound   llm.Inbound // never nil
+	api       llm.API     // "" for a path that passes through
+	body      []byte
+	cred      string // the client's own credential, bare
+	credFrom  string // the header that it came in; "" = the query
+
+	policies []watching
+	plan     plan
+	step     int // attempts begun
+	attempt  Attempt
+	result   llm.Result
+	chat     telemetry.SpanRef
+	reason   Reason // why the last attempt did not do
+
+	out      []byte
+	stream   stream
+	overhead time.Duration
+	mark     time.Time // since when the gateway itself has been at work; zero while it waits
+
+	status  int // sent to the client, 0 = none yet
+	outcome Outcome
+	failure string // error.type
+	closed  bool
+}
+
+// watching is a policy that has seen the request.
+type watching struct {
+	policy policy.Policy
+	watch  policy.Watch
+}
+
+// Reply is a response that the gateway itself gives. It ends the call.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+func newCall() *Call {
+	c := &Call{}
+	c.stream.init(c)
+	return c
+}
+
+// recognise finds the dialect in which the client speaks, by the path, so that even a refusal comes in the right one.
+func (c *Call) recognise() {
+	h := &c.llm.Head
+	if c.route != nil && strings.Trim(h.Path, "/") == "" && h.Method == http.MethodPost {
+		h.Path = c.barePath()
+	}
+	for _, in := range c.state.snapshot.inbounds {
+		if api, ok := in.Accepts(h.Method, h.Path); ok {
+			c.inbound, c.api = in, api
+			return
+		}
+	}
+	c.inbound, c.api = openai.Dialect{}, ""
+	if c.route != nil {
+		c.inbound = c.inboundOf(c.route.groups[0][0].backend.provider.Endpoints[0].Outbound.Dialect())
+	}
+}
+
+// barePath is the path that a route's bare prefix stands for: its first target's own.
+func (c *Call) barePath() string {
+	t := &c.route.groups[0][0]
+	return strings.Replace(t.backend.provider.Bare, "{model}", t.modelFor(""), 1)
+}
+
+func (c *Call) inboundOf(d llm.Dialect) llm.Inbound {
+	for _, in := range c.state.snapshot.inbounds {
+		if in.Dialect() == d {
+			return in
+		}
+	}
+	return openai.Dialect{}
+}
+
+// BodyLimit is how many bytes of request body the data plane reads; more is for RequestTooLarge.
+func (c *Call) BodyLimit() int64 { return c.state.snapshot.Limits.Body }
+
+// Request takes the whole request body: it parses, runs the policies, and plans the attempts. A Reply ends the call; nil
+// means that Attempt is next. The body must not change until Close.
+func (c *Call) Request(body []byte) *Reply {
+	c.mark = time.Now()
+	c.body = body
+	if c.route == nil {
+		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusNotFound, "route_not_found", "no route matches %s %s", c.in.Head.Method, printable(c.in.Head.Path)))
+	}
+	if c.api != "" {
+		if r := c.parse(body); r != nil {
+			return r
+		}
+	} else if last := c.routes[len(c.routes)-1]; len(last.match.models) == 0 {
+		c.route = last // a path that passes through names no model
+	}
+	if r := c.selectRoute(); r != nil {
+		return r
+	}
+	if r := c.models(); r != nil {
+		return r
+	}
+	c.route.makePlan(&c.plan)
+	c.takeCredential()
+	if c.llm.Request == nil {
+		return nil
+	}
+	if r := c.check(); r != nil {
+		return r
+	}
+	c.chatSpan(c.plan.steps[0])
+	return nil
+}
+
+func (c *Call) parse(body []byte) *Reply {
+	if !utf8.Valid(body) {
+		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusBadRequest, "invalid_request_error", "the request body is not valid UTF-8"))
+	}
+	req, err := c.inbound.ParseRequest(c.api, &c.llm.Head, body)
+	if err != nil {
+		return c.refuse(OutcomeClientError, asError(err))
+	}
+	c.llm.Request = req
+	return nil
+}
+
+// selectRoute picks the first candidate that takes the request's model.
+func (c *Call) selectRoute() *Reply {
+	model := ""
+	if c.llm.Request != nil {
+		model = c.llm.Request.Model
+	}
+	for _, r := range c.routes {
+		if r.match.model(model) {
+			if r != c.route {
+				rest := strings.TrimSuffix(r.match.strip(c.in.Head.Path), "/")
+				if c.route = r; rest != "" {
+					c.llm.Head.Path = rest
+				}
+			}
+			c.llm.Route = r.Name
+			return nil
+		}
+	}
+	c.chatSpan(nil)
+	what := "the request names no model"
+	if model != "" {
+		what = "the model " + printable(model) + " does not exist here"
+	}
+	e := llm.Errorf(http.StatusNotFound, "model_not_found", "%s: no route for %s takes it", what, printable(c.in.Head.Path))
+	e.Param = "model"
+	return c.refuse(OutcomeClientError, e)
+}
+
+// models answers the list of models where the route's configuration, not one provider, says what they are.
+func (c *Call) models() *Reply {
+	h := &c.llm.Head
+	if c.api != "" || h.Method != http.MethodGet || !strings.HasSuffix(h.Path, "/models") {
+		return nil
+	}
+	ids := c.route.modelIDs()
+	first := c.route.groups[0][0]
+	_, native := first.backend.provider.Endpoint(llm.OpenAI)
+	if native && (c.route.targets == 1 || len(ids) == 0) && first.model == "" && first.backend.conf.Model == "" && len(first.backend.conf.Models) == 0 {
+		return nil
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	c.outcome = OutcomeOK
+	return c.reply(http.StatusOK, openai.ModelsList(ids))
+}
+
+// check runs the policies on the request.
+func (c *Call) check() *Reply {
+	for _, p := range c.route.policies {
+		start := time.Now()
+		var rep policy.Report
+		w, err := p.Check(c.ctx, &c.llm, &rep)
+		c.guardSpan(p.Name(), "request", &rep, start)
+		if w != nil {
+			c.policies = append(c.policies, watching{policy: p, watch: w})
+		}
+		if err != nil {
+			c.chatSpan(c.plan.steps[0])
+			e := asError(err)
+			return c.refuse(outcomeOf(e), e)
+		}
+	}
+	return nil
+}
+
+// Abandon ends a call that got no further for a reason outside the pipeline: the client went, the body was not readable,
+// time ran out. The Reply is for a client that still listens.
+func (c *Call) Abandon(r Reason) *Reply {
+	switch r {
+	case ReasonClientGone:
+		c.end(OutcomeClientGone, string(r))
+		return nil
+	case ReasonShutdown:
+		return c.refuse(OutcomeShutdown, llm.Errorf(http.StatusServiceUnavailable, string(r), "the gateway is shutting down"))
+	case ReasonTooLarge:
+		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusRequestEntityTooLarge, "request_too_large", "the request body is larger than %d bytes", c.BodyLimit()))
+	case ReasonTimeout:
+		return c.refuse(OutcomeTimeout, llm.Errorf(http.StatusGatewayTimeout, string(r), "the call took longer than the route allows"))
+	}
+	return c.refuse(OutcomeClientError, llm.Errorf(http.StatusBadRequest, string(r), "the request body could not be read"))
+}
+
+// Refuse ends the call with e.
+func (c *Call) Refuse(e *llm.Error) *Reply { return c.refuse(outcomeOf(e), e) }
+
+func (c *Call) refuse(o Outcome, e *llm.Error) *Reply {
+	c.end(o, e.Type)
+	return c.reply(e.Status, c.inbound.Error(e))
+}
+
+func (c *Call) reply(status int, body []byte) *Reply {
+	c.status = status
+	return &Reply{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+}
+
+// end names the outcome; the first to do so is right.
+func (c *Call) end(o Outcome, failure string) {
+	if c.outcome == "" {
+		c.outcome, c.failure = o, failure
+	}
+}
+
+// Sent tells the status that reached the client.
+func (c *Call) Sent(status int) { c.status = status }
+
+// asError is what of err a client may see.
+func asError(err error) *llm.Error {
+	var e *llm.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &llm.Error{Status: http.StatusInternalServerError, Type: "internal_error", Message: "internal error", Err: err}
+}
+
+// printable bounds what of the client's own text is put into a message.
+func printable(s string) string {
+	const bound = 200
+	if len(s) > bound {
+		s = s[:bound] + "…"
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+// modelIDs lists the models that r's configuration names.
+func (r *Route) modelIDs() []string {
+	var ids []string
+	seen := map[string]bool{"": true}
+	add := func(id string) {
+		if !seen[id] && !strings.Contains(id, "*") {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	for _, m := range r.match.models {
+		add(m)
+	}
+	for _, g := range r.groups {
+		for i := range g {
+			add(g[i].modelFor(""))
+			for alias := range g[i].backend.conf.Models {
+				add(alias)
+			}
+		}
+	}
+	return ids
+}
+
+// bodyless reports whether a request of method has no body that means anything.
+func bodyless(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// Inspects reports whether the pipeline reads the response's body, which must then not be compressed.
+func (c *Call) Inspects() bool { return c.api != "" }
+
+// Timeout bounds the whole call; 0 = no bound.
+func (c *Call) Timeout() time.Duration { return c.route.conf.Timeout.Request }

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spanway/spanway/internal/provider"
+)
+
+// hopByHop are the header fields of one connection (RFC 9110, section 7.6.1), and those that the plane sets itself.
+var hopByHop = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Proxy-Connection": true,
+	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Content-Length": true, "Host": true, "Expect": true,
+}
+
+// private are header fields of a request that no provider needs to see.
+func private(k string) bool {
+	return strings.HasPrefix(k, "X-Forwarded-") || k == "Forwarded" || k == "X-Real-Ip"
+}
+
+// copyHeader puts into dst what of src crosses the gateway. Values are shared, not copied.
+func copyHeader(dst, src http.Header) {
+	named := src["Connection"]
+	for k, v := range src {
+		if hopByHop[k] || len(named) > 0 && connectionNames(named, k) {
+			continue
+		}
+		dst[k] = v
+	}
+}
+
+func connectionNames(named []string, k string) bool {
+	for _, list := range named {
+		for name := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(name), k) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// takeCredential finds the credential that the client brought, in whichever header or parameter its dialect has for it.
+func (c *Call) takeCredential() {
+	h := c.in.Head.Header
+	for _, k := range provider.CredentialHeaders() {
+		if v := header(h, k); v != "" {
+			if k == "Authorization" {
+				scheme, rest, ok := strings.Cut(v, " ")
+				if !ok || !strings.EqualFold(scheme, "Bearer") {
+					c.cred, c.credFrom = v, k // of another scheme: only good where it came from
+					return
+				}
+				v = strings.TrimSpace(rest)
+			}
+			c.cred, c.credFrom = v, k
+			return
+		}
+	}
+	if q := c.in.Head.Query; strings.Contains(q, "key=") {
+		if values, err := url.ParseQuery(q); err == nil && values.Get("key") != "" {
+			c.cred, c.credFrom = values.Get("key"), ""
+		}
+	}
+}
+
+// dropKey removes the parameter key, in which Gemini's clients may bring a credential, from a raw query.
+func dropKey(query string) string {
+	if !strings.Contains(query, "key=") {
+		return query
+	}
+	kept := ""
+	for part := range strings.SplitSeq(query, "&") {
+		if !strings.HasPrefix(part, "key=") {
+			if kept != "" {
+				kept += "&"
+			}
+			kept += part
+		}
+	}
+	return kept
+}
+
+// authorize puts the credential for b into h, and takes the client's own out unless it is meant for the provider.
+func (c *Call) authorize(h http.Header, b *Backend, e *provider.Endpoint, query string) string {
+	name, prefix := e.Header, e.Prefix
+	if b.conf.AuthHeader != "" {
+		name, prefix = http.CanonicalHeaderKey(b.conf.AuthHeader), ""
+	}
+	if b.conf.AuthPrefix.Set {
+		prefix = b.conf.AuthPrefix.V
+	}
+	if !b.conf.Key.Passthrough {
+		c.dropCredentials(h)
+		if key := b.key.get(); key != "" {
+			h[name] = []string{prefix + key}
+		}
+		return dropKey(query)
+	}
+	if c.cred == "" || c.credFrom == name || keptAsItIs(c, b) {
+		return query
+	}
+	c.dropCredentials(h)
+	h[name] = []string{prefix + c.cred}
+	return dropKey(query)
+}
+
+// keptAsItIs reports whether the client's credential is one that the provider takes where it stands: Google's key parameter,
+// and on Azure a token of Entra ID (a JWT).
+func keptAsItIs(c *Call, b *Backend) bool {
+	switch b.conf.Provider {
+	case "gemini":
+		return c.credFrom == "" && c.api == "" || c.credFrom == "" && b.provider.Endpoints[0].Outbound.Dialect() == c.inbound.Dialect()
+	case "azure":
+		return c.credFrom == "Authorization" && strings.HasPrefix(c.cred, "eyJ")
+	}
+	return false
+}
+
+func (c *Call) dropCredentials(h http.Header) {
+	for _, k := range provider.CredentialHeaders() {
+		delete(h, k)
+	}
+}

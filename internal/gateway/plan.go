@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spanway/spanway/internal/ir"
+)
+
+// maxPlan bounds the attempts of one call.
+const maxPlan = 16
+
+// plan is the targets of a call's attempts in order.
+type plan struct {
+	steps [maxPlan]*target
+	n     int
+}
+
+// makePlan orders r's targets: group after group, within a group drawn by weight; once every target had its turn, it
+// begins again, until the attempts are used up.
+func (r *Route) makePlan(p *plan) {
+	p.n = 0
+	attempts := min(r.retry.attempts, maxPlan)
+	for p.n < attempts {
+		for _, g := range r.groups {
+			p.draw(g, attempts)
+		}
+	}
+}
+
+func (p *plan) draw(group []target, attempts int) {
+	var used [maxPlan]bool
+	for drawn := 0; drawn < min(len(group), maxPlan) && p.n < attempts; drawn++ {
+		total := 0
+		for i := range group {
+			if i < maxPlan && !used[i] {
+				total += group[i].weight
+			}
+		}
+		pick := 0
+		if len(group) > 1 {
+			pick = rand.IntN(total) //nolint:gosec // load balancing, not a secret
+		}
+		for i := range group {
+			if i >= maxPlan || used[i] {
+				continue
+			}
+			if pick -= group[i].weight; pick < 0 {
+				used[i] = true
+				p.steps[p.n] = &group[i]
+				p.n++
+				break
+			}
+		}
+	}
+}
+
+// retryRule is a compiled ir.Retry.
+type retryRule struct {
+	attempts int
+	base     time.Duration
+	max      time.Duration
+	any5xx   bool
+	status   map[int]bool
+	reasons  map[Reason]bool
+}
+
+func compileRetry(c *ir.Retry) retryRule {
+	r := retryRule{attempts: max(c.Attempts, 1), base: c.BackoffBase, max: c.BackoffMax, status: map[int]bool{}, reasons: map[Reason]bool{}}
+	for _, on := range c.On {
+		if n, err := strconv.Atoi(on); err == nil {
+			r.status[n] = true
+		} else if on == "5xx" {
+			r.any5xx = true
+		} else {
+			r.reasons[Reason(on)] = true
+		}
+	}
+	return r
+}
+
+// Retryable reports whether a response of status may be tried again.
+func (r *Route) Retryable(status int) bool {
+	return r.retry.status[status] || r.retry.any5xx && status >= 500
+}
+
+// backoff is the pause before attempt n+1, the n-th having failed: exponential with full jitter, and at least what the
+// provider asked for. ok is false when the provider asks for longer than the rule allows.
+func (r *retryRule) backoff(n int, after time.Duration) (d time.Duration, ok bool) {
+	ceiling := r.base << min(n-1, 20)
+	if ceiling > r.max || ceiling < 0 {
+		ceiling = r.max
+	}
+	if ceiling > 0 {
+		d = time.Duration(rand.Int64N(int64(ceiling) + 1)) //nolint:gosec // jitter
+	}
+	return max(d, after), after <= r.max
+}
+
+// retryAfter reads what a provider asks for (RFC 9110, section 10.2.3: seconds or a date; OpenAI's retry-after-ms).
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 && ms < 1e9 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if v == "" {
+		return 0
+	}
+	if s, err := strconv.ParseFloat(v, 64); err == nil {
+		if s > 0 && s < 1e6 {
+			return time.Duration(s * float64(time.Second))
+		}
+		return 0
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
+}

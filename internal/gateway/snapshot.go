@@ -1,0 +1,233 @@
+package gateway
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/policy"
+	"github.com/spanway/spanway/internal/provider"
+)
+
+// Env is what outlives a reload and what only the process knows.
+type Env struct {
+	DemoURL string // where the built-in demo provider answers; "" when it does not run
+}
+
+// Snapshot is a compiled configuration. It does not change; calls keep the one they began with.
+type Snapshot struct {
+	Backends []*Backend
+	Limits   ir.Limits
+
+	routes   routes
+	inbounds []llm.Inbound
+}
+
+// Backend is a compiled ir.Backend.
+type Backend struct {
+	Index    int // in Snapshot.Backends
+	Name     string
+	Scheme   string // http or https
+	Host     string // host or host:port, as in the Host header
+	Address  string // server.address
+	Port     int    // server.port
+	TLS      ir.ClientTLS
+	HTTP2    string
+	System   string // gen_ai.provider.name
+	provider *provider.Provider
+	base     string // path of the configured URL; "" = the endpoint's own
+	conf     ir.Backend
+	key      *credential
+}
+
+// credential is a key that may be read again while calls run.
+type credential struct {
+	value atomic.Pointer[string]
+}
+
+func (c *credential) get() string {
+	if p := c.value.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// Route is a compiled ir.Route.
+type Route struct {
+	Name        string
+	Path        string // http.route: the path that was matched on
+	conf        ir.Route
+	match       matcher
+	groups      [][]target
+	targets     int
+	retry       retryRule
+	policies    []policy.Policy
+	blocking    bool
+	capture     bool
+	captureSet  bool
+	streamUsage bool
+}
+
+type target struct {
+	backend *Backend
+	model   string
+	weight  int
+}
+
+// Compile turns configuration into a Snapshot. Its errors are the configuration's author's to mend; a configuration that
+// ir.Load accepted gives none but for keys that cannot be read.
+func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
+	s := &Snapshot{Limits: g.Limits, inbounds: provider.Inbounds()}
+	byName := make(map[string]*Backend, len(g.Backends))
+	for i := range g.Backends {
+		b, err := compileBackend(&g.Backends[i], env)
+		if err != nil {
+			return nil, fmt.Errorf("backend %q: %w", g.Backends[i].Name, err)
+		}
+		b.Index = i
+		s.Backends, byName[b.Name] = append(s.Backends, b), b
+	}
+	for i := range g.Routes {
+		r, err := compileRoute(&g.Routes[i], byName, g.Telemetry.Capture == "messages")
+		if err != nil {
+			return nil, fmt.Errorf("route %q: %w", g.Routes[i].Name, err)
+		}
+		s.routes.add(r)
+	}
+	s.routes.seal()
+	return s, nil
+}
+
+func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
+	p, ok := provider.Lookup(c.Provider)
+	if !ok {
+		return nil, fmt.Errorf("unknown provider %q", c.Provider)
+	}
+	raw := c.URL
+	if raw == "" {
+		raw = p.URL
+	}
+	if c.Demo && c.URL == "" {
+		raw = env.DemoURL
+	}
+	if raw == "" && c.Provider == "vertexai" {
+		raw = vertexHost(c.Location)
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("url %q: want http(s)://host[:port][/path]", raw)
+	}
+	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
+		System: p.System, provider: p, base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c, key: new(credential)}
+	if c.As != "" {
+		b.System = c.As
+	}
+	if b.Port, err = strconv.Atoi(u.Port()); err != nil {
+		b.Port = map[string]int{"http": 80, "https": 443}[u.Scheme]
+	}
+	key := string(c.Key.Value)
+	b.key.value.Store(&key)
+	return b, nil
+}
+
+func vertexHost(location string) string {
+	if location == "" || location == "global" {
+		return "https://aiplatform.googleapis.com"
+	}
+	return "https://" + location + "-aiplatform.googleapis.com"
+}
+
+func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Route, error) {
+	m, path, err := compileMatch(&c.Match)
+	if err != nil {
+		return nil, err
+	}
+	r := &Route{Name: c.Name, Path: path, conf: *c, match: m, retry: compileRetry(&c.Retry), streamUsage: c.StreamUsage, capture: capture}
+	if c.Capture.Set {
+		r.capture = c.Capture.V == "messages"
+	}
+	for _, g := range c.Groups {
+		var group []target
+		for _, t := range g {
+			b, ok := backends[t.Backend]
+			if !ok {
+				return nil, fmt.Errorf("unknown backend %q", t.Backend)
+			}
+			if t.Weight > 0 {
+				group = append(group, target{backend: b, model: t.Model, weight: t.Weight})
+			}
+		}
+		if len(group) > 0 {
+			r.groups, r.targets = append(r.groups, group), r.targets+len(group)
+		}
+	}
+	if r.targets == 0 {
+		return nil, fmt.Errorf("no target has a weight")
+	}
+	for i := range c.Policies {
+		p, err := compilePolicy(&c.Policies[i])
+		if err != nil {
+			return nil, fmt.Errorf("policy %d: %w", i+1, err)
+		}
+		r.policies, r.blocking = append(r.policies, p), r.blocking || p.Blocking()
+	}
+	return r, nil
+}
+
+func compilePolicy(c *ir.Policy) (policy.Policy, error) {
+	switch {
+	case c.Guard != nil && c.Guard.Regex != nil:
+		return policy.NewRegexGuard(*c.Guard)
+	default:
+		return nil, fmt.Errorf("names no step")
+	}
+}
+
+// endpoint picks the wire format in which b is spoken to by a client of dialect d: d itself where the provider speaks it,
+// else the provider's first.
+func (b *Backend) endpoint(d llm.Dialect) (e *provider.Endpoint, native bool) {
+	if e, ok := b.provider.Endpoint(d); ok {
+		return e, true
+	}
+	return &b.provider.Endpoints[0], false
+}
+
+// place is b's configuration as locating needs it.
+func (b *Backend) place(e *provider.Endpoint) provider.Config {
+	c := provider.Config{Base: e.Base, Deployment: b.conf.Deployment, APIVersion: b.conf.APIVersion, Project: b.conf.Project, Location: b.conf.Location}
+	if b.base != "" {
+		c.Base, c.Explicit = b.base, true
+	}
+	return c
+}
+
+// model is what b is asked for when the client named name: the target's model, else the backend's, else its alias, else name.
+func (t *target) modelFor(name string) string {
+	if t.model != "" {
+		return t.model
+	}
+	if t.backend.conf.Model != "" {
+		return t.backend.conf.Model
+	}
+	if m, ok := t.backend.conf.Models[name]; ok {
+		return m
+	}
+	return name
+}
+
+// Timeout bounds the calls of r. Zero durations are no bound.
+func (r *Route) timeouts() ir.Timeout { return r.conf.Timeout }
+
+// headTimeout is how long one attempt may take to its response head.
+func (r *Route) headTimeout() time.Duration {
+	d := r.conf.Timeout.FirstByte
+	if p := r.conf.Retry.PerTry; p > 0 && (d == 0 || p < d) {
+		d = p
+	}
+	return d
+}

@@ -1,0 +1,343 @@
+package gateway
+
+import (
+	"bytes"
+	"net/http"
+	"time"
+
+	"github.com/spanway/spanway/internal/dialect"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// Segment is what a data plane does next with the response.
+type Segment struct {
+	Out   []byte // for the client now; valid until the next call
+	Reply *Reply // send this in place of the response: nothing of it went out yet
+	End   bool   // the response ends here: stop reading from the provider
+	Abort bool   // the client must see that the response is broken: close its connection
+}
+
+// mode is how the response goes to the client.
+type mode uint8
+
+const (
+	verbatim   mode = iota // bytes as they come, a reader looking on
+	piped                  // frame by frame through the policies, verbatim where they change nothing
+	translated             // events in the client's dialect
+	refusing               // a provider's error in another dialect: told in the client's when it is complete
+)
+
+// stream is the response side of a call.
+type stream struct {
+	call    *Call
+	mode    mode
+	status  int
+	header  http.Header // the provider's
+	framing dialect.Framing
+	reader  llm.Reader // nil for a path that passes through
+	writer  llm.Writer
+	chain   []func(*llm.Event) error // the entries of the policies, and at the end encode
+	onEvent func(*llm.Event) error
+	content bool // what passes is captured
+	strip   bool // the usage frame was asked for by us: it is not the client's
+	started bool // bytes went out
+	ended   bool // the provider's response is complete
+	tail    [4]byte
+}
+
+// init makes, once per recycled call, the closure that a reader calls.
+func (s *stream) init(c *Call) {
+	s.call = c
+	s.onEvent = s.event
+}
+
+func (s *stream) reset() {
+	chain := s.chain
+	clear(chain)
+	*s = stream{call: s.call, onEvent: s.onEvent, chain: chain[:0]}
+}
+
+// open prepares for the response to a whose head is h.
+func (s *stream) open(a *Attempt, h *llm.Head) {
+	c := s.call
+	s.status, s.header = h.Status, h.Header
+	r := c.llm.Request
+	if r == nil {
+		return
+	}
+	s.framing = dialect.FramingOf(h, dialect.Whole)
+	s.content = c.captures() && h.Status < http.StatusBadRequest
+	s.strip = c.route.streamUsage && r.Stream && !r.StreamUsage && a.native
+	want := llm.WantMeta
+	if s.content {
+		want = llm.WantParts
+	}
+	switch {
+	case h.Status >= http.StatusBadRequest:
+		if !a.native {
+			s.mode = refusing
+		}
+	case !a.native:
+		s.mode, want = translated, llm.WantParts
+		s.writer, _ = c.inbound.NewWriter(r) // that there is one was seen when the request was translated
+	case len(c.policies) > 0:
+		s.mode, want = piped, llm.WantParts
+	case s.strip:
+		s.mode = piped
+	}
+	s.reader = a.endpoint.Outbound.NewReader(a.api, h, want)
+	if s.mode == piped || s.mode == translated {
+		s.link()
+	}
+}
+
+// link chains the policies' watches before encode.
+func (s *stream) link() {
+	c := s.call
+	next := s.encode
+	s.chain = append(s.chain, next)
+	for i := len(c.policies) - 1; i >= 0; i-- {
+		w, emit := c.policies[i].watch, next
+		next = func(ev *llm.Event) error { return w.Event(ev, emit) }
+		s.chain = append(s.chain, next)
+	}
+}
+
+// Response fills dst with the header of the response to the client and returns its status. The provider's Content-Length
+// stays only where the body stays.
+func (c *Call) Response(dst http.Header) (status int) {
+	s := &c.stream
+	copyHeader(dst, s.header)
+	delete(dst, "Alt-Svc") // says where the provider is, not where we are
+	switch s.mode {
+	case verbatim:
+		if v := s.header["Content-Length"]; len(v) == 1 && s.header["Transfer-Encoding"] == nil {
+			dst["Content-Length"] = v
+		}
+	case translated:
+		dst["Content-Type"] = []string{s.writer.ContentType()}
+	}
+	c.status = s.status
+	return s.status
+}
+
+// Streaming reports whether the client is to get every piece of the response as it comes.
+func (c *Call) Streaming() bool {
+	s := &c.stream
+	return s.framing != dialect.Whole || len(s.header["Content-Length"]) == 0
+}
+
+// Body takes the next bytes of the provider's response, which it does not keep; Out may be p itself. eof says that they are
+// the last and that the response is complete.
+func (c *Call) Body(p []byte, eof bool) Segment {
+	now := time.Now()
+	s := &c.stream
+	if len(p) > 0 {
+		if c.result.FirstChunk.IsZero() {
+			c.firstChunk(now)
+		}
+		c.result.LastChunk = now
+	}
+	seg := s.feed(p, eof)
+	if eof {
+		s.ended = true
+		c.complete()
+	}
+	c.overhead += time.Since(now)
+	return seg
+}
+
+func (s *stream) feed(p []byte, eof bool) Segment {
+	if s.reader == nil {
+		return Segment{Out: p, End: eof}
+	}
+	c := s.call
+	c.out = c.out[:0]
+	err := s.reader.Read(p, eof, s.onEvent)
+	if s.mode == verbatim {
+		s.remember(p)
+		return Segment{Out: p, End: eof}
+	}
+	if err == nil && eof {
+		err = s.flush(nil)
+	}
+	if err != nil {
+		return s.refuse(err)
+	}
+	if s.mode == refusing && eof {
+		return Segment{Reply: s.translateError(), End: true}
+	}
+	s.started = s.started || len(c.out) > 0
+	return Segment{Out: c.out, End: eof}
+}
+
+// event is where a reader's events enter.
+func (s *stream) event(ev *llm.Event) error {
+	c := s.call
+	c.result.Add(ev)
+	if len(s.chain) > 0 {
+		return s.chain[len(s.chain)-1](ev)
+	}
+	if s.content {
+		c.result.Content(ev)
+	}
+	return nil
+}
+
+// encode is where they leave for the client.
+func (s *stream) encode(ev *llm.Event) (err error) {
+	c := s.call
+	if s.content {
+		c.result.Content(ev)
+	}
+	switch {
+	case s.writer != nil:
+		c.out, err = s.writer.Write(c.out, ev)
+	case s.strip && ev.Usage != nil && len(ev.Choices) == 0 && s.framing == dialect.SSE:
+	case ev.Edited:
+		c.out, err = c.inbound.Rewrite(c.out, c.llm.Request, ev)
+	default:
+		c.out = append(c.out, ev.Raw...)
+	}
+	return err
+}
+
+// flush lets out what the policies hold back, first come first, and ends a translated response, with e in its midst when it
+// is not nil.
+func (s *stream) flush(e *llm.Error) error {
+	c := s.call
+	for i := range c.policies {
+		// chain holds encode first, then the entries from the last policy to the first.
+		if err := c.policies[i].watch.Flush(s.chain[len(c.policies)-1-i]); err != nil {
+			return err
+		}
+	}
+	if s.writer == nil {
+		return nil
+	}
+	out, err := s.writer.Close(c.out, e)
+	c.out = out
+	return err
+}
+
+// refuse ends the response with err, which a policy or the encoder gave.
+func (s *stream) refuse(err error) Segment {
+	c, e := s.call, asError(err)
+	c.end(outcomeOf(e), e.Type)
+	if !s.started && len(c.out) == 0 {
+		return Segment{Reply: c.reply(e.Status, c.inbound.Error(e)), End: true}
+	}
+	s.started = true
+	return s.sayError(e)
+}
+
+// sayError ends a response that has begun: in the client's dialect where it is a stream, else by breaking it off.
+func (s *stream) sayError(e *llm.Error) Segment {
+	c := s.call
+	if s.framing == dialect.Whole || c.llm.Request == nil {
+		return Segment{Out: c.out, End: true, Abort: true}
+	}
+	if s.mode == verbatim && !s.atFrame() {
+		c.out = append(c.out, "\n\n"...)
+	}
+	c.out = append(c.out, c.inbound.StreamError(c.llm.Request, e)...)
+	return Segment{Out: c.out, End: true}
+}
+
+// translateError puts the provider's error, complete now, into the client's dialect.
+func (s *stream) translateError() *Reply {
+	c := s.call
+	e := &llm.Error{Status: s.status, Type: statusText(s.status), Message: http.StatusText(s.status)}
+	if got := c.result.Err; got != nil {
+		e.Type, e.Message, e.Param = got.Type, got.Message, got.Param
+	}
+	r := c.reply(s.status, c.inbound.Error(e))
+	if v := s.header["Retry-After"]; v != nil {
+		r.Header["Retry-After"] = v
+	}
+	return r
+}
+
+// Cut tells that the provider's response ended before its end, for r.
+func (c *Call) Cut(r Reason) Segment {
+	s := &c.stream
+	now := time.Now()
+	o := outcomeOfReason(r)
+	if r == ReasonReset || r == ReasonMalformed {
+		o = OutcomeUpstreamCut
+	}
+	c.end(o, string(r))
+	c.endAttempt(&c.attempt, string(r), now)
+	if r == ReasonClientGone {
+		return Segment{End: true, Abort: true}
+	}
+	c.out = c.out[:0]
+	e := cutError(r)
+	if s.reader != nil {
+		err := s.reader.Read(nil, true, s.onEvent)
+		if err == nil && (s.mode == piped || s.mode == translated && s.started) {
+			translatedEnd := s.mode == translated
+			if err = s.flush(e); err == nil && translatedEnd {
+				return Segment{Out: c.out, End: true}
+			}
+		}
+		if err != nil {
+			e = asError(err)
+		}
+	}
+	if !s.started && s.mode != verbatim {
+		return Segment{Reply: c.reply(e.Status, c.inbound.Error(e)), End: true}
+	}
+	return s.sayError(e)
+}
+
+func cutError(r Reason) *llm.Error {
+	switch r {
+	case ReasonTimeout:
+		return llm.Errorf(http.StatusGatewayTimeout, string(r), "the provider's response stopped and did not go on in time")
+	case ReasonShutdown:
+		return llm.Errorf(http.StatusServiceUnavailable, string(r), "the gateway is shutting down")
+	}
+	return llm.Errorf(http.StatusBadGateway, "upstream_cut", "the provider's response ended before its end")
+}
+
+// remember keeps the last bytes that went out.
+func (s *stream) remember(p []byte) {
+	if len(p) >= len(s.tail) {
+		copy(s.tail[:], p[len(p)-len(s.tail):])
+	} else if len(p) > 0 {
+		copy(s.tail[:], s.tail[len(p):])
+		copy(s.tail[len(s.tail)-len(p):], p)
+	}
+	s.started = s.started || len(p) > 0
+}
+
+// atFrame reports whether what went out ends where a frame ends.
+func (s *stream) atFrame() bool {
+	if s.framing == dialect.NDJSON {
+		return !s.started || s.tail[3] == '\n'
+	}
+	return !s.started || bytes.HasSuffix(s.tail[:], []byte("\n\n")) || bytes.HasSuffix(s.tail[:], []byte("\r\n\r\n"))
+}
+
+// complete names the outcome of a response that came whole.
+func (c *Call) complete() {
+	s := &c.stream
+	err := c.result.Err
+	switch {
+	case s.status >= http.StatusBadRequest:
+		failure := statusText(s.status)
+		if err != nil && err.Type != "" {
+			failure = err.Type
+		}
+		c.end(outcomeOfStatus(s.status), failure)
+	case err != nil:
+		failure := err.Type
+		if failure == "" {
+			failure = "error"
+		}
+		c.end(OutcomeUpstreamError, failure)
+	default:
+		c.end(OutcomeOK, "")
+	}
+}

@@ -1,0 +1,123 @@
+package provider
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// locateAzure knows Azure OpenAI's two shapes (Azure OpenAI REST reference, "API specs" and "v1 API"):
+// /openai/deployments/{deployment}/{api}?api-version=… and /openai/v1/{api}. The second is used when configuration names
+// neither a deployment nor a dated API version.
+func locateAzure(c Config, r Call) (string, string) {
+	base := c.Base
+	if !c.Explicit {
+		base = "/openai"
+	}
+	if i := strings.Index(r.Path, "/deployments/"); i >= 0 && r.Native {
+		rest := r.Path[i+len("/deployments/"):]
+		deployment, tail, _ := strings.Cut(rest, "/")
+		if c.Deployment != "" {
+			deployment = url.PathEscape(c.Deployment)
+		}
+		return base + "/deployments/" + deployment + "/" + tail, withVersion(r.Query, c.APIVersion)
+	}
+	tail := suffixes[r.API]
+	if tail == "" {
+		tail = strings.TrimPrefix(strings.TrimPrefix(r.Path, "/openai"), "/v1")
+	}
+	query := r.Query
+	if !r.Native {
+		query = ""
+	}
+	dated := c.APIVersion != "" && c.APIVersion != "v1" && c.APIVersion != "preview"
+	if c.Deployment == "" && !dated {
+		return base + "/v1" + tail, withVersion(query, c.APIVersion)
+	}
+	if r.API == "" || r.API == llm.OpenAIResponses {
+		return base + tail, withVersion(query, c.APIVersion) // these are not below a deployment
+	}
+	deployment := c.Deployment
+	if deployment == "" {
+		deployment = r.Model
+	}
+	return base + "/deployments/" + url.PathEscape(deployment) + tail, withVersion(query, c.APIVersion)
+}
+
+// withVersion puts api-version into query unless the client did.
+func withVersion(query, version string) string {
+	if version == "" || version == "v1" || strings.Contains(query, "api-version=") {
+		return query
+	}
+	if query != "" {
+		query += "&"
+	}
+	return query + "api-version=" + url.QueryEscape(version)
+}
+
+// locateGemini is Google's Gemini API: /v1beta/models/{model}:{method}. A version in the client's path is kept.
+func locateGemini(c Config, r Call) (string, string) {
+	path := r.Path
+	i := strings.Index(path, "/models/")
+	if !r.Native || i < 0 {
+		if r.Native && r.API == "" {
+			return verbatim(c, path), r.Query
+		}
+		path, i = "/models/"+url.PathEscape(r.Model)+":"+geminiMethod(r), 0
+	}
+	if r.Rename {
+		path = path[:i] + "/models/" + url.PathEscape(r.Model) + path[strings.LastIndexByte(path, ':'):]
+	}
+	query := r.Query
+	if !r.Native {
+		query = ""
+		if r.Stream {
+			query = "alt=sse"
+		}
+	}
+	if i == 0 {
+		return c.Base + path, query
+	}
+	return verbatim(c, path), query
+}
+
+// locateVertex is Vertex AI: …/projects/{project}/locations/{location}/publishers/google/models/{model}:{method} (Vertex AI
+// REST reference, projects.locations.publishers.models). A client that sends the whole path is left alone.
+func locateVertex(c Config, r Call) (string, string) {
+	if r.Native && strings.Contains(r.Path, "/projects/") && !r.Rename {
+		return verbatim(c, r.Path), r.Query
+	}
+	if r.Native && r.API == "" {
+		return verbatim(c, r.Path), r.Query
+	}
+	method, query := geminiMethod(r), r.Query
+	model := r.Model
+	if r.Native {
+		if i := strings.LastIndexByte(r.Path, ':'); i >= 0 {
+			method = r.Path[i+1:]
+		}
+	} else if query = ""; r.Stream {
+		query = "alt=sse"
+	}
+	return c.Base + "/projects/" + url.PathEscape(c.Project) + "/locations/" + url.PathEscape(c.Location) +
+		"/publishers/google/models/" + url.PathEscape(model) + ":" + method, query
+}
+
+func geminiMethod(r Call) string {
+	switch {
+	case r.API == llm.GeminiEmbed:
+		return "embedContent"
+	case r.Stream:
+		return "streamGenerateContent"
+	}
+	return "generateContent"
+}
+
+// locateOllama is Ollama's native API (Ollama API reference): /api/chat and its like, below the base.
+func locateOllama(c Config, r Call) (string, string) {
+	if r.Native {
+		return c.Base + r.Path, r.Query
+	}
+	return c.Base + "/api/chat", ""
+}

@@ -1,0 +1,269 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/upstream"
+)
+
+// bodyPatience is how long a client may pause while it sends a request body.
+const bodyPatience = 60 * time.Second
+
+// errShutdown is the cause of contexts that end because the process does.
+var errShutdown = errors.New("shutting down")
+
+// handler drives the pipeline for clients of one listener.
+type handler struct {
+	engine  *gateway.Engine
+	clients *clients
+	log     *slog.Logger
+	scheme  string
+	bodies  sync.Pool
+}
+
+// ServeHTTP carries one call. Whatever happens, its trace is closed once.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	in := gateway.Incoming{
+		Head: llm.Head{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header},
+		Host: r.Host, Scheme: h.scheme, Protocol: protocol(r), Client: r.RemoteAddr, Received: time.Now(),
+	}
+	ctx := r.Context()
+	c := h.engine.Open(ctx, &in)
+	x := exchange{handler: h, call: c, w: w, r: r, ctx: ctx}
+	defer x.close()
+	x.run()
+}
+
+func protocol(r *http.Request) string {
+	switch {
+	case r.ProtoMajor == 2:
+		return "2"
+	case r.ProtoMinor == 0:
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// exchange is one call in the native data plane.
+type exchange struct {
+	handler *handler
+	call    *gateway.Call
+	w       http.ResponseWriter
+	r       *http.Request
+	ctx     context.Context
+	cancel  context.CancelFunc // nil without a timeout of the whole call
+	body    *[]byte            // pooled
+	started bool               // the response's head went out
+	abort   bool
+}
+
+// close ends the trace and, where the client must notice that its response is broken, the connection.
+func (x *exchange) close() {
+	failed := recover()
+	if failed != nil && failed != http.ErrAbortHandler { //nolint:errorlint // a panic's value
+		x.handler.log.Error("call panicked", "panic", failed)
+		x.abort = true
+	}
+	if x.cancel != nil {
+		x.cancel()
+	}
+	x.call.Close()
+	if x.body != nil {
+		x.handler.putBody(x.body)
+	}
+	if x.abort {
+		panic(http.ErrAbortHandler) // net/http's way to break a response off
+	}
+}
+
+func (x *exchange) run() {
+	body, reply := x.readBody()
+	if reply == nil {
+		reply = x.call.Request(body)
+	}
+	if reply != nil {
+		x.reply(reply)
+		return
+	}
+	if d := x.call.Timeout(); d > 0 {
+		x.ctx, x.cancel = context.WithTimeout(x.ctx, d)
+	}
+	for {
+		a, reply := x.call.Attempt()
+		if reply != nil {
+			x.reply(reply)
+			return
+		}
+		resp, v := x.try(a)
+		if v.Retry && !x.pause(v.Wait) {
+			v = gateway.Verdict{Reply: x.call.Abandon(x.why(nil))}
+		}
+		switch {
+		case v.Retry:
+		case v.Reply != nil:
+			x.reply(v.Reply)
+			return
+		case resp == nil: // the client has gone
+			return
+		default:
+			x.relay(resp)
+			return
+		}
+	}
+}
+
+// try makes one attempt. A response comes only with a Verdict to go on.
+func (x *exchange) try(a *gateway.Attempt) (*response, gateway.Verdict) {
+	o := a.Outgoing()
+	req := upstream.Request{Method: o.Method, Path: o.Path, Query: o.Query, Header: o.Header, Host: o.Host, Body: o.Body, HeadTimeout: o.HeadTimeout}
+	resp, err := x.handler.clients.of(a.Backend).Do(x.ctx, &req)
+	if err != nil {
+		return nil, a.Failed(x.why(err))
+	}
+	res := newResponse(resp, x.call.Inspects())
+	head := llm.Head{Status: resp.Status, Header: resp.Header}
+	v := a.Head(&head, upstreamProtocol(resp.Proto))
+	if v.Retry || v.Reply != nil {
+		res.discard()
+		return nil, v
+	}
+	resp.SetIdle(o.IdleTimeout)
+	return res, v
+}
+
+func upstreamProtocol(p string) string {
+	switch p {
+	case "HTTP/2.0":
+		return "2"
+	case "HTTP/1.0":
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// why names the reason of err, and of a context that is over.
+func (x *exchange) why(err error) gateway.Reason {
+	switch {
+	case x.r.Context().Err() != nil && errors.Is(context.Cause(x.r.Context()), errShutdown):
+		return gateway.ReasonShutdown
+	case x.r.Context().Err() != nil:
+		return gateway.ReasonClientGone
+	case x.ctx.Err() != nil:
+		return gateway.ReasonTimeout
+	}
+	switch upstream.KindOf(err) {
+	case upstream.Connect:
+		return gateway.ReasonConnect
+	case upstream.Timeout:
+		return gateway.ReasonTimeout
+	case upstream.Malformed, upstream.Invalid:
+		return gateway.ReasonMalformed
+	}
+	return gateway.ReasonReset
+}
+
+// pause waits out a backoff and reports whether the call goes on.
+func (x *exchange) pause(d time.Duration) bool {
+	if d <= 0 {
+		return x.ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-x.ctx.Done():
+		return false
+	}
+}
+
+// relay passes the response on, a piece at a time.
+func (x *exchange) relay(resp *response) {
+	defer resp.close()
+	streaming := x.call.Streaming()
+	for {
+		p, err := resp.next()
+		var s gateway.Segment
+		switch {
+		case err == nil || err == io.EOF: //nolint:errorlint // Next documents the bare value
+			s = x.call.Body(p, err != nil)
+		default:
+			if len(p) > 0 {
+				if !x.send(x.call.Body(p, false), streaming) {
+					return
+				}
+			}
+			s = x.call.Cut(x.why(err))
+		}
+		if !x.send(s, streaming) {
+			return
+		}
+	}
+}
+
+// send does what s says and reports whether the response goes on.
+func (x *exchange) send(s gateway.Segment, flush bool) bool {
+	if s.Reply != nil {
+		x.reply(s.Reply)
+		return false
+	}
+	if len(s.Out) > 0 || s.End && !s.Abort {
+		x.start()
+	}
+	if len(s.Out) > 0 {
+		if _, err := x.w.Write(s.Out); err != nil {
+			x.call.Cut(gateway.ReasonClientGone)
+			return false
+		}
+		if flush && !x.flush() {
+			x.call.Cut(gateway.ReasonClientGone)
+			return false
+		}
+	}
+	if s.Abort {
+		x.abort = true
+	}
+	return !s.End
+}
+
+func (x *exchange) flush() bool {
+	f, ok := x.w.(interface{ FlushError() error })
+	return !ok || f.FlushError() == nil
+}
+
+// start sends the response's head, once.
+func (x *exchange) start() {
+	if !x.started {
+		x.started = true
+		x.w.WriteHeader(x.call.Response(x.w.Header()))
+	}
+}
+
+// reply sends a response of the gateway's own.
+func (x *exchange) reply(r *gateway.Reply) {
+	if x.started {
+		return
+	}
+	x.started = true
+	h := x.w.Header()
+	for k, v := range r.Header {
+		h[k] = v
+	}
+	if x.r.ContentLength != 0 && x.body == nil {
+		h["Connection"] = []string{"close"} // its body was not read to the end
+	}
+	x.w.WriteHeader(r.Status)
+	if x.r.Method != http.MethodHead {
+		if _, err := x.w.Write(r.Body); err != nil {
+			x.call.Cut(gateway.ReasonClientGone)
+		}
+	}
+}

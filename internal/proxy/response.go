@@ -1,0 +1,113 @@
+package proxy
+
+import (
+	"compress/gzip"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/spanway/spanway/internal/upstream"
+)
+
+// Bounds of a response.
+const (
+	decodedPiece = 8 << 10  // what is decompressed at a time, bytes
+	maxDiscard   = 64 << 10 // of an answer that is not used, to keep its connection
+)
+
+// response is a provider's response body, decompressed where the pipeline has to read it. A provider is asked for identity;
+// one that compresses all the same is decoded as its bytes come.
+type response struct {
+	*upstream.Response
+	decoder io.Reader
+	closer  func()
+	buf     []byte
+}
+
+// newResponse wraps r. With inspect a compressed body becomes identity, for the client too, and r's header says so.
+func newResponse(r *upstream.Response, inspect bool) *response {
+	res := &response{Response: r}
+	coding := ""
+	if inspect {
+		coding = strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	}
+	switch coding {
+	case "gzip", "x-gzip":
+		res.decoder = &lazyGzip{src: r}
+	case "br":
+		res.decoder = brotli.NewReader(r)
+	case "zstd":
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return res
+		}
+		res.decoder, res.closer = d, d.Close
+	default:
+		return res
+	}
+	res.buf = make([]byte, decodedPiece)
+	r.Header.Del("Content-Encoding")
+	r.Header.Del("Content-Length")
+	if r.Header.Get("Vary") == "Accept-Encoding" {
+		r.Header.Del("Vary")
+	}
+	return res
+}
+
+// lazyGzip reads the gzip header when it is asked for bytes, not before the response's head is relayed.
+type lazyGzip struct {
+	src io.Reader
+	z   *gzip.Reader
+}
+
+// Read implements io.Reader.
+func (l *lazyGzip) Read(p []byte) (int, error) {
+	if l.z == nil {
+		z, err := gzip.NewReader(l.src)
+		if err != nil {
+			return 0, err
+		}
+		l.z = z
+	}
+	return l.z.Read(p)
+}
+
+// next waits for the next bytes of the body, valid until the next call; io.EOF says that it is complete.
+func (r *response) next() ([]byte, error) {
+	if r.decoder == nil {
+		return r.Next()
+	}
+	n, err := r.decoder.Read(r.buf)
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's own value
+		var e *upstream.Error
+		if !errors.As(err, &e) {
+			err = &upstream.Error{Op: upstream.OpBody, Kind: upstream.Reset, Err: err}
+		}
+	}
+	return r.buf[:n], err
+}
+
+// discard reads a little of a body that is not used, so that its connection can serve again, and ends it.
+func (r *response) discard() {
+	defer r.close()
+	if r.ContentLength > maxDiscard || r.Header.Get("Content-Type") == "text/event-stream" {
+		return
+	}
+	for n := 0; n < maxDiscard; {
+		p, err := r.Next()
+		if err != nil {
+			return
+		}
+		n += len(p)
+	}
+}
+
+func (r *response) close() {
+	if r.closer != nil {
+		r.closer()
+	}
+	_ = r.Close() // always nil
+}

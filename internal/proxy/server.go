@@ -1,0 +1,291 @@
+// Package proxy is the native data plane: HTTP servers whose handler drives the pipeline of internal/gateway, and clients of
+// the backends. [New] makes a [Server], [Server.Apply] gives it a configuration, the first and every later one, and
+// [Server.Shutdown] drains it.
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/telemetry"
+)
+
+// headPatience is how long a client may take to send a request's head; idlePatience how long a connection may be unused.
+const (
+	headPatience = 15 * time.Second
+	idlePatience = 120 * time.Second
+)
+
+// Server is the native data plane. Its methods are for one goroutine.
+type Server struct {
+	log     *slog.Logger
+	clients clients
+	engine  *gateway.Engine
+	traces  *telemetry.Pipeline
+	gate    *gate
+	open    map[string]*listening // by address
+	admin   *listening
+	ready   atomic.Bool
+	metrics atomic.Pointer[http.Handler]
+
+	base   context.Context // of every client's request
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // serving and retiring goroutines
+}
+
+// listening is one open listener.
+type listening struct {
+	conf   ir.Listener
+	server *http.Server
+	addr   net.Addr
+}
+
+// New returns a server without a configuration.
+func New(log *slog.Logger) *Server {
+	s := &Server{log: log, open: map[string]*listening{}}
+	s.base, s.cancel = context.WithCancelCause(context.Background())
+	return s
+}
+
+// Apply makes new calls begin with g as compiled, and records them into t, whose predecessor is shut down when its calls
+// have ended. Listeners open and close as g says. After an error the old configuration goes on, and t is the caller's to
+// shut down.
+func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Snapshot, t *telemetry.Pipeline) error {
+	if err := s.clients.add(compiled); err != nil {
+		return err
+	}
+	if s.gate == nil {
+		s.gate = newGate(g.Limits.Connections)
+	}
+	opened, err := s.bind(ctx, g)
+	if err != nil {
+		s.clients.remove(compiled)
+		return err
+	}
+	if s.engine == nil {
+		s.engine = gateway.New(compiled, t)
+	} else {
+		s.retire(s.engine.Snapshot(), s.engine.Swap(compiled, t), t)
+	}
+	s.traces = t
+	h := t.MetricsHandler()
+	s.metrics.Store(&h)
+	for _, o := range opened {
+		s.serve(o)
+	}
+	s.closeOthers(g)
+	s.ready.Store(true)
+	return nil
+}
+
+// retire waits for the old configuration's calls in the background, then lets go of what they used.
+func (s *Server) retire(old *gateway.Snapshot, ended <-chan struct{}, next *telemetry.Pipeline) {
+	traces := s.traces
+	s.wg.Go(func() {
+		<-ended
+		s.clients.remove(old)
+		if traces != next {
+			ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+			defer cancel()
+			if err := traces.Shutdown(ctx); err != nil {
+				s.log.Warn("old telemetry did not flush", "error", err)
+			}
+		}
+	})
+}
+
+// flushPatience is how long finished traces may take to be exported when their pipeline ends.
+const flushPatience = 10 * time.Second
+
+// bound is a listener that is open but not yet served.
+type bound struct {
+	conf    ir.Listener
+	ln      net.Listener
+	tls     *tls.Config
+	headers int64
+	admin   bool
+}
+
+// bind opens the listeners of g that are not open, all or none.
+func (s *Server) bind(ctx context.Context, g *ir.Gateway) (opened []bound, err error) {
+	defer func() {
+		if err != nil {
+			for _, o := range opened {
+				_ = o.ln.Close()
+			}
+			opened = nil
+		}
+	}()
+	want := append([]ir.Listener(nil), g.Listeners...)
+	if g.Admin != "" && (s.admin == nil || s.admin.conf.Address != g.Admin) {
+		want = append(want, ir.Listener{Name: "admin", Address: g.Admin})
+	}
+	for i, l := range want {
+		o := bound{conf: l, headers: g.Limits.Headers, admin: i >= len(g.Listeners)}
+		if have := s.open[l.Address]; have != nil && !o.admin {
+			if !sameListener(&have.conf, &l) {
+				return opened, fmt.Errorf("listener %q: protocol and TLS of an open listener change only with a restart", l.Name)
+			}
+			continue
+		}
+		if l.TLS != nil {
+			if o.tls, err = serverTLS(l.TLS); err != nil {
+				return opened, fmt.Errorf("listener %q: %w", l.Name, err)
+			}
+		}
+		var lc net.ListenConfig
+		if o.ln, err = lc.Listen(ctx, "tcp", l.Address); err != nil {
+			return opened, fmt.Errorf("listener %q: %w", l.Name, err)
+		}
+		opened = append(opened, o)
+	}
+	return opened, nil
+}
+
+func sameListener(a, b *ir.Listener) bool {
+	if a.Protocol != b.Protocol || (a.TLS == nil) != (b.TLS == nil) {
+		return false
+	}
+	return a.TLS == nil || *a.TLS == *b.TLS
+}
+
+func (s *Server) serve(o bound) {
+	l := &listening{conf: o.conf, addr: o.ln.Addr()}
+	l.server = &http.Server{
+		ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: int(o.headers), TLSConfig: o.tls,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ln := o.ln
+	switch {
+	case o.admin:
+		l.server.Handler = s.adminHandler()
+		if s.admin != nil {
+			_ = s.admin.server.Close()
+		}
+		s.admin = l
+	default:
+		scheme := "http"
+		if o.tls != nil {
+			scheme = "https"
+		}
+		l.server.Handler = &handler{engine: s.engine, clients: &s.clients, log: s.log, scheme: scheme}
+		l.server.BaseContext = func(net.Listener) context.Context { return s.base }
+		l.server.ConnContext = rememberConn
+		l.server.Protocols = new(http.Protocols)
+		l.server.Protocols.SetHTTP1(true)
+		l.server.Protocols.SetHTTP2(o.tls != nil)
+		l.server.Protocols.SetUnencryptedHTTP2(o.tls == nil)
+		ln = &gatedListener{Listener: ln, gate: s.gate, closed: make(chan struct{})}
+		if o.tls != nil {
+			ln = tls.NewListener(ln, o.tls)
+		}
+		s.open[o.conf.Address] = l
+	}
+	s.wg.Go(func() {
+		if err := l.server.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("listener failed", "listener", o.conf.Name, "error", err)
+		}
+	})
+}
+
+// closeOthers drains the listeners that g does not name.
+func (s *Server) closeOthers(g *ir.Gateway) {
+	keep := map[string]bool{}
+	for _, l := range g.Listeners {
+		keep[l.Address] = true
+	}
+	for addr, l := range s.open {
+		if !keep[addr] {
+			delete(s.open, addr)
+			s.wg.Go(func() { s.drain(context.Background(), l, g.Shutdown.Drain) })
+		}
+	}
+	if g.Admin == "" && s.admin != nil {
+		_ = s.admin.server.Close()
+		s.admin = nil
+	}
+}
+
+// drain stops accepting on l and waits for its calls, at most d.
+func (s *Server) drain(ctx context.Context, l *listening, d time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if err := l.server.Shutdown(ctx); err != nil {
+		s.log.Warn("calls outlasted the drain", "listener", l.conf.Name)
+	}
+}
+
+// Addresses are the addresses that clients reach, in no order.
+func (s *Server) Addresses() []string {
+	var out []string
+	for _, l := range s.open {
+		out = append(out, l.addr.String())
+	}
+	return out
+}
+
+// AdminAddress is where the admin listener answers; "" when there is none.
+func (s *Server) AdminAddress() string {
+	if s.admin == nil {
+		return ""
+	}
+	return s.admin.addr.String()
+}
+
+// lastPatience is how long calls may take to end after they were told to.
+const lastPatience = 5 * time.Second
+
+// Shutdown ends the server: nothing new is accepted, running calls go on for drain at most, then they are ended, and what was
+// recorded is exported. The error says what did not work out.
+func (s *Server) Shutdown(drain time.Duration) error {
+	s.ready.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	var calls sync.WaitGroup
+	for _, l := range s.open {
+		calls.Go(func() {
+			if l.server.Shutdown(ctx) == nil {
+				return
+			}
+			s.cancel(errShutdown)
+			last, cancel := context.WithTimeout(context.Background(), lastPatience)
+			defer cancel()
+			if l.server.Shutdown(last) != nil {
+				_ = l.server.Close()
+			}
+		})
+	}
+	calls.Wait()
+	s.cancel(errShutdown)
+	var err error
+	if s.engine != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+		defer cancel()
+		s.awaitCalls(ctx)
+		err = s.traces.Shutdown(ctx)
+		s.clients.remove(s.engine.Snapshot())
+	}
+	if s.admin != nil {
+		_ = s.admin.server.Close()
+	}
+	s.wg.Wait()
+	return err
+}
+
+// awaitCalls waits until every call has handed over its trace: closing a connection does not wait for its handler.
+func (s *Server) awaitCalls(ctx context.Context) {
+	select {
+	case <-s.engine.Swap(s.engine.Snapshot(), s.traces):
+	case <-ctx.Done():
+	}
+}
