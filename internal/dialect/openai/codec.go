@@ -1,25 +1,17 @@
 package openai
 
 import (
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// editor applies an edit to the texts of a request in the order of the bytes.
-type editor struct {
-	body  []byte
-	edit  llm.TextEdit
-	edits []jsonscan.Edit
-}
-
-// replacement puts the string s in the place of v, a value of data.
-func replacement(data, v []byte, s string) jsonscan.Edit {
-	return jsonscan.Edit{At: jsonscan.At(data, v), With: jsonscan.AppendString(nil, s)}
-}
+// editor offers the texts of a request to an edit.
+type editor struct{ dialect.Texts }
 
 // run walks body with walk and returns it with the edits made, body itself when there are none.
 func run(body []byte, edit llm.TextEdit, walk func(e *editor, it *jsonscan.Iter)) ([]byte, error) {
-	e := editor{body: body, edit: edit}
+	e := editor{dialect.Texts{Body: body, Edit: edit}}
 	it := jsonscan.Object(body)
 	for it.Next() {
 		walk(&e, &it)
@@ -27,19 +19,13 @@ func run(body []byte, edit llm.TextEdit, walk func(e *editor, it *jsonscan.Iter)
 	if err := it.Err(); err != nil {
 		return nil, malformed(body, err)
 	}
-	if len(e.edits) == 0 {
-		return body, nil
-	}
-	return jsonscan.Apply(nil, body, e.edits), nil
+	return e.Result(), nil
 }
 
-// text offers v to the edit when it is a text.
+// text offers v when it is a text and not empty.
 func (e *editor) text(role llm.Role, v []byte) {
-	if !isText(v) {
-		return
-	}
-	if s, ok := e.edit(role, jsonscan.String(v)); ok {
-		e.edits = append(e.edits, replacement(e.body, v, s))
+	if isText(v) {
+		e.Offer(role, v)
 	}
 }
 

@@ -70,7 +70,7 @@ func (responsesCodec) Conversation(body []byte) (*llm.Conversation, error) {
 				c.Messages = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{{Text: jsonscan.String(v)}}})
 			}
 			for _, item := range elements(v) {
-				c.Messages = append(c.Messages, inputItem(item))
+				appendTurn(c, inputItem(item))
 			}
 		case "tools":
 			for _, t := range elements(v) {
@@ -92,7 +92,16 @@ func (responsesCodec) Conversation(body []byte) (*llm.Conversation, error) {
 	return c, nil
 }
 
-// inputItem decodes one item. Items of an answer that the client sends back are messages of the assistant, one each.
+// appendTurn appends m, or its parts to the message before when both are the assistant's: one turn of it is several items.
+func appendTurn(c *llm.Conversation, m llm.Message) {
+	if n := len(c.Messages); n > 0 && m.Role == llm.RoleAssistant && c.Messages[n-1].Role == m.Role {
+		c.Messages[n-1].Parts = append(c.Messages[n-1].Parts, m.Parts...)
+		return
+	}
+	c.Messages = append(c.Messages, m)
+}
+
+// inputItem decodes one item.
 func inputItem(v []byte) llm.Message {
 	m := llm.Message{Role: itemRole(v)}
 	str := func(key string) string { return jsonscan.String(jsonscan.Get(v, key)) }

@@ -48,16 +48,22 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 
 // decode reports whether f holds a JSON object.
 func (d *decoder) decode(f *frame.Frame, ev *llm.Event) bool {
-	if d.status >= 400 || f.Event == "error" {
+	if d.status >= 400 {
 		return d.failure(f.Data, ev)
 	}
+	ok := false
 	switch d.api {
 	case llm.OpenAIResponses:
-		return d.response(f.Data, ev)
+		ok = d.response(f.Data, ev)
 	case llm.OpenAIEmbeddings, llm.OpenAIImages:
-		return d.list(f.Data, ev)
+		ok = d.list(f.Data, ev)
+	default:
+		ok = d.completion(f.Data, ev)
 	}
-	return d.completion(f.Data, ev)
+	if ok && ev.Err == nil && f.Event == "error" {
+		return d.failure(f.Data, ev)
+	}
+	return ok
 }
 
 // completion decodes a chat completion or a completion, whole ("The chat completion object") or a chunk of one.

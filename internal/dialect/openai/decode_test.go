@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/scenario/exchange"
 )
@@ -252,10 +253,7 @@ func samePerFrame(t testing.TB, api llm.API, stream []byte, want llm.Want) (matc
 		if !reflect.DeepEqual(fresh, []llm.Event{ev}) {
 			t.Fatal(cmp.Diff(fresh, []llm.Event{ev}))
 		}
-		data, count := dataOf(splitLines(ev.Raw))
-		if count != 1 {
-			continue
-		}
+		data := bytes.TrimSpace(dialect.Payload(ev.Raw))
 		if _, ok := p.match(data); ok {
 			matched++
 			continue

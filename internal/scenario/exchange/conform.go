@@ -3,6 +3,7 @@ package exchange
 import (
 	"bytes"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -11,9 +12,12 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// splitWork bounds the two-part splits of one response, in bytes read: past it, offsets are sampled evenly. Reading byte by
-// byte covers every boundary of every response all the same.
-const splitWork = 4 << 20
+// Bounds of the two-part splits of one response: past them, offsets are sampled evenly. Reading byte by byte covers every
+// boundary of every response all the same.
+const (
+	splitWork = 1 << 20 // bytes read
+	fewSplits = 16      // of a response that is one frame
+)
 
 // Conform parses and reads every exchange through in and out and compares attributes and messages with what is expected:
 // whole, in two parts at each offset, byte by byte, and in random pieces, with and without content. api maps a recording's
@@ -52,22 +56,24 @@ func conform(t *testing.T, x *Exchange, in llm.Inbound, out llm.Outbound, api ll
 				}
 				return
 			}
-			if d := cmp.Diff(whole, attrs); d != "" {
-				t.Errorf("%s: attributes differ from those of the whole body:\n%s", how, d)
-			}
-			if d := cmp.Diff(messages, res.Messages()); d != "" {
-				t.Errorf("%s: messages differ from those of the whole body:\n%s", how, d)
+			if got := res.Messages(); !reflect.DeepEqual(whole, attrs) || !reflect.DeepEqual(messages, got) {
+				t.Errorf("%s: not what the whole body says:\n%s%s", how, cmp.Diff(whole, attrs), cmp.Diff(messages, got))
 			}
 		}
-		Chunkings(x.Response.Body, check)
+		splits := fewSplits
+		if x.Stream {
+			splits = len(x.Response.Body)
+		}
+		Chunkings(x.Response.Body, splits, check)
 	}
 }
 
-// Chunkings calls check for the ways in which a body can arrive, the whole body first.
-func Chunkings(body []byte, check func(how string, pieces [][]byte)) {
+// Chunkings calls check for the ways in which a body can arrive, the whole body first, with at most about splits ways to cut
+// it in two.
+func Chunkings(body []byte, splits int, check func(how string, pieces [][]byte)) {
 	check("whole", [][]byte{body})
 	check("byte by byte", slices.Collect(slices.Chunk(body, 1)))
-	step := max(1, len(body)*len(body)/splitWork)
+	step := max(1, len(body)*len(body)/splitWork, len(body)/max(1, splits))
 	for i := step; i < len(body); i += step {
 		check("in two", [][]byte{body[:i], body[i:]})
 	}
@@ -87,11 +93,11 @@ func Chunkings(body []byte, check func(how string, pieces [][]byte)) {
 func Read(t testing.TB, r llm.Reader, pieces [][]byte) *llm.Result {
 	t.Helper()
 	res := new(llm.Result)
-	res.Capture()
 	var raw, in []byte
 	emit := func(ev *llm.Event) error {
 		raw = append(raw, ev.Raw...)
 		res.Add(ev)
+		res.Content(ev)
 		return nil
 	}
 	var scratch []byte

@@ -1,0 +1,140 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spanway/spanway/internal/llm"
+)
+
+var apis = []llm.API{llm.OpenAIChat, llm.OpenAICompletions, llm.OpenAIResponses, llm.OpenAIEmbeddings, llm.OpenAIImages}
+
+var requestSeeds = []string{
+	`{"model":"m","messages":[{"role":"user","content":"a\u00e9"}],"stop":["x"],"stream":true,"stream_options":{"include_usage":true}}`,
+	`{"messages":[{"role":"tool","content":[{"type":"text","text":"a"}],"tool_call_id":"c"}],"tools":[{"type":"function","function":{"name":"f"}}]}`,
+	`{"model":"m","input":[{"type":"function_call_output","output":"x"}],"instructions":"i","conversation":{"id":"c"},"prompt":{"variables":{"a":"b"}}}`,
+	`{"prompt":["a",[1]],"suffix":"s","n":2}`, `{"input":"a","dimensions":3}`, `{`, `[]`, ``, `{"model":"\ud800"}`,
+}
+
+// FuzzParseRequest: a body is taken just when it is a JSON object, the model stands where it is said to stand, and edits that
+// change nothing leave the JSON as it was.
+func FuzzParseRequest(f *testing.F) {
+	for i, s := range requestSeeds {
+		f.Add(i%len(apis), []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, n int, body []byte) {
+		api := apis[uint(n)%uint(len(apis))]
+		r, err := Dialect{}.ParseRequest(api, &llm.Head{Method: http.MethodPost, Path: "/openai/deployments/d/x"}, body)
+		object := json.Valid(body) && bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+		var e *llm.Error
+		if err != nil {
+			if !errors.As(err, &e) || e.Status != 400 {
+				t.Fatalf("not an error for the client: %v", err)
+			}
+			if object && !bytes.Contains([]byte(e.Message), []byte("nested")) {
+				t.Fatalf("refused: %v", err)
+			}
+			return
+		}
+		if !object {
+			t.Fatal("taken, and no JSON object")
+		}
+		if r.ModelAt != [2]int{} {
+			var m string
+			if err := json.Unmarshal(body[r.ModelAt[0]:r.ModelAt[1]], &m); err != nil {
+				t.Fatalf("the model is not at %v: %v", r.ModelAt, err)
+			}
+		}
+		if _, err := r.Conversation(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := (Dialect{}).BuildRequest(r, "m"); err != nil && !errors.As(err, &e) {
+			t.Fatal(err)
+		}
+		edited(t, r, body)
+	})
+}
+
+func edited(t *testing.T, r *llm.Request, body []byte) {
+	t.Helper()
+	_, codec := operation(r.API)
+	same, err := codec.EditText(body, func(_ llm.Role, s string) (string, bool) { return s, false })
+	if err != nil || !bytes.Equal(same, body) {
+		t.Fatalf("an edit of nothing changed the body: %v", err)
+	}
+	spliced, err := codec.EditText(body, func(_ llm.Role, s string) (string, bool) { return s, true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(decoded(t, body), decoded(t, spliced)); d != "" {
+		t.Fatal(d)
+	}
+}
+
+var responseSeeds = []string{
+	`data: {"id":"i","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}` + "\n\n" +
+		`data: {"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"a"}}],"obfuscation":"xx"}` + "\n\n" +
+		`data: {"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"b"}}],"obfuscation":"y"}` + "\n\n" +
+		`data: {"id":"i","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}` + "\n\ndata: [DONE]\n\n",
+	"event: error\r\ndata: {\"error\":{\"message\":\"m\",\r\ndata: \"code\":1}}\r\n\r\n: c\r\n\r\n",
+	`{"id":"i","choices":[{"message":{"content":[{"type":"text","text":"a"}],"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]}}],"usage":{"completion_tokens":2}}`,
+	"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"output_index\":1,\"delta\":\"a\"}\n\n" +
+		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"a\"}]}]}}\n\n",
+	`{"data":[{"embedding":[1,2]}],"usage":{"total_tokens":1}}`, `{"error":"x"}`, ``, `{`,
+}
+
+// FuzzReader: the cut of a body into reads changes nothing, events concatenate to the body, frames that resemble each other
+// read like those that do not, and rewriting a frame with its own texts leaves it as it was.
+func FuzzReader(f *testing.F) {
+	for i, s := range responseSeeds {
+		f.Add(i, 200+200*(i&1), uint8(i), []byte(s))
+	}
+	f.Fuzz(func(t *testing.T, n, status int, cut uint8, body []byte) {
+		api, ct := apis[uint(n)%uint(len(apis))], "text/event-stream"
+		if bytes.HasPrefix(body, []byte("{")) {
+			ct = "application/json"
+		}
+		for _, want := range []llm.Want{llm.WantMeta, llm.WantParts} {
+			whole := events(t, api, status, ct, body, want)
+			r := Dialect{}.NewReader(api, &llm.Head{Status: status, Header: http.Header{"Content-Type": {ct}}}, want)
+			var pieces []llm.Event
+			step := 1 + int(cut)%16
+			for i := 0; i < len(body) || i == 0; i += step {
+				end := min(i+step, len(body))
+				err := r.Read(bytes.Clone(body[i:end]), end == len(body), func(ev *llm.Event) error {
+					pieces = append(pieces, clone(ev))
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !reflect.DeepEqual(whole, pieces) {
+				t.Fatalf("in pieces of %d bytes: %s", step, cmp.Diff(whole, pieces))
+			}
+			var raw, again []byte
+			for i := range whole {
+				raw = append(raw, whole[i].Raw...)
+				if want == llm.WantParts && status < 400 {
+					again = rewrite(t, again, api, &whole[i])
+				}
+			}
+			if !bytes.Equal(raw, body) {
+				t.Fatalf("events make %q of %q", raw, body)
+			}
+			if again != nil && !bytes.Equal(again, body) {
+				t.Fatalf("rewriting makes %q of %q", again, body)
+			}
+			bom := bytes.Contains(body, []byte("\ufeff")) // a frame that begins with it reads otherwise by itself
+			if ct == "text/event-stream" && !bom && api != llm.OpenAIResponses && status < 400 {
+				samePerFrame(t, api, body, want)
+			}
+		}
+	})
+}
