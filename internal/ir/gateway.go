@@ -105,9 +105,6 @@ func (s Secret) String() string {
 	return "[redacted]"
 }
 
-// GoString prints [redacted], for %#v.
-func (s Secret) GoString() string { return s.String() }
-
 // MarshalText prints [redacted], for every encoder.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 

@@ -53,15 +53,13 @@ func isSecret(t reflect.Type) bool {
 	return t == reflect.TypeFor[Secret]() || t == reflect.TypeFor[Credential]()
 }
 
-// set parses text into v, a scalar but no Credential, and reports whether r allows it.
+// set parses text into v, a scalar but no secret, and reports whether r allows it.
 func set(v reflect.Value, text string, r *rule) bool {
 	ok := true
 	switch p := v.Addr().Interface().(type) {
 	case *string:
 		*p = text
 		return r.enum == nil || slices.Contains(r.enum, text)
-	case *Secret:
-		*p = Secret(text)
 	case *bool:
 		*p = text == "true"
 		return *p || text == "false"
