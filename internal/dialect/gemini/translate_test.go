@@ -223,3 +223,59 @@ func TestWriterRefuses(t *testing.T) {
 		t.Errorf("arguments that are no JSON: %v, want 502", err)
 	}
 }
+
+func TestWriterFinish(t *testing.T) {
+	for given, want := range map[string]string{
+		"stop": "STOP", "end_turn": "STOP", "tool_use": "STOP", "length": "MAX_TOKENS", "max_tokens": "MAX_TOKENS",
+		"content_filter": "SAFETY", "refusal": "SAFETY", "RECITATION": "RECITATION", "compaction": "OTHER",
+	} {
+		w, err := gemini.Dialect{}.NewWriter(&llm.Request{API: llm.GeminiGenerate, Stream: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.Write(nil, &llm.Event{Choices: []llm.Choice{{Index: 2, Finish: given}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := "data: {\"candidates\":[{\"finishReason\":\"" + want + "\",\"index\":2}]}\r\n\r\n"; got != string(out) {
+			t.Errorf("%s: got %q, want %q", given, out, got)
+		}
+	}
+}
+
+func TestToolChoice(t *testing.T) {
+	for _, tt := range []struct{ given, config string }{
+		{`{"type":"auto"}`, `{"mode":"AUTO"}`},
+		{`{"type":"any"}`, `{"mode":"ANY"}`},
+		{`{"type":"none"}`, `{"mode":"NONE"}`},
+		{`{"type":"tool","name":"f"}`, `{"mode":"ANY","allowedFunctionNames":["f"]}`},
+	} {
+		r, err := anthropic.Dialect{}.ParseRequest(llm.AnthropicMessages, &llm.Head{}, []byte(
+			`{"messages":[{"role":"user","content":"a"}],"tools":[{"name":"f","input_schema":{}}],"tool_choice":`+tt.given+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, err := gemini.Dialect{}.BuildRequest(r, "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := `"toolConfig":{"functionCallingConfig":` + tt.config + `}`; !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s lacks %s", tt.given, body, want)
+		}
+		want, err := r.Conversation()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := gemini.Dialect{}.ParseRequest(llm.GeminiGenerate, &llm.Head{}, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := back.Conversation()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.ToolChoice != want.ToolChoice || got.ToolChoiceName != want.ToolChoiceName {
+			t.Errorf("%s comes back as %q %q, want %q %q", tt.given, got.ToolChoice, got.ToolChoiceName, want.ToolChoice, want.ToolChoiceName)
+		}
+	}
+}
