@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 BENCH_PKGS ?= ./...
 # The end-to-end measurement: the gateway beside a bare reverse proxy.
-BENCH_E2E ?= ./internal/bench/cmd
+BENCH_E2E ?= ./internal/bench
 BENCH_E2E_FLAGS ?=
 # Packages whose work is shared between goroutines.
 RACE_PKGS ?= ./internal/gateway/... ./internal/proxy/... ./internal/telemetry/... ./internal/upstream/... ./internal/demo/...

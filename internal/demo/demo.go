@@ -120,13 +120,13 @@ func (e endpoint) answer(w http.ResponseWriter, r *http.Request, p *prompt, a *a
 		sleep(ctx, a.model.hang)
 		abort()
 	}
+	if !sleep(ctx, a.model.firstToken) {
+		abort()
+	}
 	out := &stream{ctx: ctx, w: w, flush: http.NewResponseController(w).Flush}
 	if p.stream {
 		e.stream(p, a, out)
 		return
-	}
-	if !sleep(ctx, a.model.firstToken) {
-		abort()
 	}
 	b := encode(e.whole(p, a))
 	w.Header().Set("Content-Type", "application/json")
@@ -203,15 +203,13 @@ type stream struct {
 // gone.
 func (s *stream) pieces(a *answer) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		wait := a.model.firstToken
 		for i, p := range a.pieces {
-			if a.model.cut && i >= len(a.pieces)/2 || !sleep(s.ctx, wait) {
+			if a.model.cut && i >= len(a.pieces)/2 || i > 0 && !sleep(s.ctx, a.model.gap) {
 				abort()
 			}
 			if !yield(p) {
 				return
 			}
-			wait = a.model.gap
 		}
 	}
 }

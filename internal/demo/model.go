@@ -17,7 +17,7 @@ type Model struct {
 
 type model struct {
 	name, about string
-	firstToken  time.Duration // before the first piece of the answer, or the unstreamed answer
+	firstToken  time.Duration // before the head of the answer
 	gap         time.Duration // between pieces
 	hang        time.Duration // how long nothing is said before the connection is cut
 	status      int           // refuses with this status
@@ -185,7 +185,7 @@ func tokenize(text string) []string {
 		word := unicode.IsLetter(r) || unicode.IsDigit(r)
 		space := unicode.IsSpace(r)
 		// A token ends before i when it has content and r does not go on with its word.
-		if content && !(word && inWord) {
+		if content && (!word || !inWord) {
 			out = append(out, text[start:i])
 			start, content = i, false
 		}

@@ -117,7 +117,7 @@ func TestAnthropicSDK(t *testing.T) {
 	defer srv.Close()
 	c := anthropic.NewClient(anthropicoption.WithBaseURL(srv.URL), anthropicoption.WithAPIKey("none"), anthropicoption.WithMaxRetries(0))
 	ask := func(model string) anthropic.MessageNewParams {
-		return anthropic.MessageNewParams{Model: anthropic.Model(model), MaxTokens: 100,
+		return anthropic.MessageNewParams{Model: model, MaxTokens: 100,
 			Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Hi there!"))}}
 	}
 	whole, err := c.Messages.New(t.Context(), ask("demo"))
