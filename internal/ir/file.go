@@ -303,7 +303,7 @@ type samplerFile struct {
 	// The parentbased ones keep a caller's decision.
 	Type string `conf:"type" need:"true" short:"true" enum:"always_on,always_off,traceidratio,parentbased_always_on,parentbased_always_off,parentbased_traceidratio,alwaysOn,alwaysOff,parentbasedAlwaysOn,parentbasedAlwaysOff,parentbasedTraceidratio"`
 	// Share of traces that a traceidratio sampler keeps.
-	Ratio float64 `conf:"ratio,arg" default:"1" min:"0" max:"1"`
+	Ratio float64 `conf:"ratio" default:"1" min:"0" max:"1"`
 }
 
 // sinkFile is one destination of traces.
