@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"regexp/syntax"
 	"strings"
 	"testing"
 
@@ -134,6 +135,32 @@ func TestReach(t *testing.T) {
 		}
 		if d.reach != tt.want {
 			t.Errorf("reach of %s is %d, want %d", tt.expr, d.reach, tt.want)
+		}
+	}
+}
+
+func TestRequired(t *testing.T) {
+	for expr, want := range map[string]string{
+		"secret": "secret", "(?i)SeCret": "secret", `sk-\w+`: "sk-", "(ab)+c": "ab", "(?:abc){2,3}d": "abc", "(abc){0,3}de": "de", "a*": "", "a|b": "",
+		"é": "", "[ab]c": "c", ".*": "", "^x$": "x", "(abc)?": "",
+	} {
+		tree, err := syntax.Parse(expr, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := required(tree); got != want {
+			t.Errorf("required(%s) = %q, want %q", expr, got, want)
+		}
+	}
+}
+
+// A text that an expression matches must contain the word that is looked for first.
+func TestRequiredFindsAll(t *testing.T) {
+	for _, tt := range []struct{ expr, text string }{
+		{"(?i)secret", "a SECRET"}, {"(?i)secret", "a \u017fecret"}, {"(?i)key", "\u212aey"}, {"(?i)a_b", "A_B"}, {"a-b", "a-b"}, {"x", "x"}, {"(?i)[k]ey", "\u212aEY"},
+	} {
+		if got := masked(guard(t, ir.Guard{Regex: patterns(tt.expr)}), tt.text); !strings.Contains(got, "<CUSTOM>") {
+			t.Errorf("%s does not find %q", tt.expr, tt.text)
 		}
 	}
 }

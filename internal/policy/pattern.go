@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -25,13 +27,14 @@ func newPattern(name, expr string) (detector, error) {
 	if err != nil {
 		return detector{}, fmt.Errorf("pattern %s: %w", name, err)
 	}
-	return detector{name: name, placeholder: "<" + name + ">", reach: reach(tree), find: findPattern(re)}, nil
+	return detector{name: name, placeholder: "<" + name + ">", reach: reach(tree), find: findPattern(re, required(tree))}, nil
 }
 
-// findPattern finds the matches of re that are not empty. Where one begins in the context, the search is made without it.
-func findPattern(re *regexp.Regexp) func(dst []match, text []byte, from int) []match {
+// findPattern finds the matches of re that are not empty, all of which contain word. Where one begins in the context, the
+// search is made without it.
+func findPattern(re *regexp.Regexp, word string) func(dst []match, text []byte, from int) []match {
 	return func(dst []match, text []byte, from int) []match {
-		if !re.Match(text) { // costs no memory, as finding does
+		if !containsFold(text, word) || !re.Match(text) { // neither costs memory, as finding does
 			return dst
 		}
 		had := len(dst)
@@ -50,6 +53,65 @@ func appendMatches(dst []match, re *regexp.Regexp, text []byte, from int) []matc
 		}
 	}
 	return dst
+}
+
+// required returns a word, in lower case, that every match of re contains in upper or lower case; "" when none is known.
+// Looking for it costs a fraction of what the expression does, most of all when that ignores case.
+func required(re *syntax.Regexp) string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			if r >= utf8.RuneSelf {
+				return ""
+			}
+		}
+		return strings.ToLower(string(re.Rune))
+	case syntax.OpCapture, syntax.OpPlus:
+		return required(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return required(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		word := ""
+		for _, sub := range re.Sub {
+			if s := required(sub); len(s) > len(word) {
+				word = s
+			}
+		}
+		return word
+	}
+	return ""
+}
+
+// containsFold reports whether text contains word or may: a text with one of the two characters that fold to ASCII letters
+// from outside of ASCII always may.
+func containsFold(text []byte, word string) bool {
+	if word == "" {
+		return true
+	}
+	first := word[0] | 0x20
+	for i, last := 0, len(text)-len(word); i <= last; i++ {
+		if text[i]|0x20 == first && foldsTo(text[i:], word) {
+			return true
+		}
+	}
+	return bytes.Contains(text, []byte(longS)) || bytes.Contains(text, []byte(kelvin))
+}
+
+// The characters outside of ASCII that fold to s and k (Unicode, CaseFolding.txt).
+const (
+	longS  = "\u017f"
+	kelvin = "\u212a"
+)
+
+func foldsTo(text []byte, word string) bool {
+	for i := range len(word) {
+		if text[i]|0x20 != word[i]|0x20 {
+			return false
+		}
+	}
+	return true
 }
 
 // reach is the reach of a pattern: none when it matches no character that is a border, since no match then goes over one,

@@ -215,10 +215,12 @@ func (w *regexWatch) drain(ev *llm.Event, emit func(*llm.Event) error) error {
 
 // copy copies ev, into the memory of an event that went out if there is one.
 func (w *regexWatch) copy(ev *llm.Event) *llm.Event {
-	c := &llm.Event{}
-	if n := len(w.spare); n > 0 {
-		c, w.spare = w.spare[n-1], w.spare[:n-1]
+	n := len(w.spare)
+	if n == 0 {
+		return ev.Clone()
 	}
+	c := w.spare[n-1]
+	w.spare = w.spare[:n-1]
 	ev.CopyTo(c)
 	return c
 }
