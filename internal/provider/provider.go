@@ -87,9 +87,10 @@ func Names() []string {
 	return out
 }
 
-// Inbounds are the dialects that clients may speak, in the order in which a path is offered to them.
+// Inbounds are the dialects that clients may speak, in the order in which a path is offered to them. Ollama's come first:
+// its /api/embeddings is more specific than OpenAI's …/embeddings.
 func Inbounds() []llm.Inbound {
-	return []llm.Inbound{openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}, ollama.Dialect{}}
+	return []llm.Inbound{ollama.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}}
 }
 
 // openAIAt is the endpoint of an OpenAI-compatible API below base.
