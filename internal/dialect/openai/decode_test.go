@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,12 +70,18 @@ func TestDecode(t *testing.T) {
 			want: llm.Event{Err: &llm.Error{Status: 404, Type: "model_not_found", Message: "m", Param: "model"}, Last: true}},
 		{name: "vLLM", status: 400, frame: `{"object":"error","message":"m","type":"BadRequestError","param":null,"code":400}`,
 			want: llm.Event{Err: &llm.Error{Status: 400, Type: "BadRequestError", Message: "m"}, Last: true}},
+		{name: "Mistral", status: 429, frame: `{"object":"error","message":"m","type":"rate_limited","param":null,"code":"1300"}`,
+			want: llm.Event{Err: &llm.Error{Status: 429, Type: "rate_limited", Message: "m"}, Last: true}},
+		{name: "Google", status: 404, frame: `[{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}]`,
+			want: llm.Event{Err: &llm.Error{Status: 404, Type: "NOT_FOUND", Message: "m"}, Last: true}},
+		{name: "number as code", status: 401, frame: `{"error":{"code":"401","message":"m"}}`,
+			want: llm.Event{Err: &llm.Error{Status: 401, Type: "401", Message: "m"}, Last: true}},
 		{name: "text as error", status: 503, frame: `{"error":"busy"}`,
 			want: llm.Event{Err: &llm.Error{Status: 503, Message: "busy"}, Last: true}},
 		{name: "detail", status: 422, frame: `{"detail":"no"}`,
 			want: llm.Event{Err: &llm.Error{Status: 422, Message: "no"}, Last: true}},
 		{name: "page as error", status: 502, frame: `<html>`},
-		{name: "usage of the details' other names", frame: `{"usage":{"prompt_tokens":3.0,"completion_tokens":2,"prompt_cache_hit_tokens":1,"reasoning_tokens":4,"prompt_tokens_details":{"cache_write_tokens":5}}}`,
+		{name: "usage of the details' other names", frame: `{"usage":{"prompt_tokens":3.0,"completion_tokens":2,"prompt_cache_hit_tokens":1,"reasoning_tokens":4,"prompt_tokens_details":{"cache_write_tokens":5},"cache_creation_input_tokens":9}}`,
 			want: llm.Event{Last: true, Usage: &llm.Usage{Input: some(3), Output: some(2), CacheRead: some(1), CacheWrite: some(5), Reasoning: some(4)}}},
 		{name: "usage without a count", frame: `{"usage":{"total_tokens":3}}`, want: llm.Event{Last: true}},
 		{name: "groq", frame: `data: {"choices":[],"x_groq":{"usage":{"prompt_tokens":1}}}` + "\n\n", want: llm.Event{Usage: &llm.Usage{Input: some(1)}}},
@@ -115,7 +122,7 @@ func TestDecode(t *testing.T) {
 				tt.status = 200
 			}
 			ct := "application/json"
-			if tt.frame[0] != '{' && tt.frame[0] != '<' {
+			if !strings.Contains("{[<", tt.frame[:1]) {
 				ct = "text/event-stream; charset=utf-8"
 			}
 			got := events(t, tt.api, tt.status, ct, []byte(tt.frame), llm.WantMeta)
@@ -223,6 +230,28 @@ data: {"type":"response.completed","response":{"status":"completed","output":[{"
 	}
 }
 
+// TestCallsUnderOneIndex reads what Gemini streams for two calls, and what others stream for one.
+func TestCallsUnderOneIndex(t *testing.T) {
+	stream := ""
+	for _, call := range []string{
+		`{"index":0,"id":"a","function":{"name":"f","arguments":"1"}}`, `{"index":0,"id":"b","function":{"name":"f","arguments":"2"}}`,
+		`{"index":0,"function":{"arguments":"3"}}`, `{"index":0,"id":"z","function":{"arguments":"4"}}`, `{"index":1,"id":"c","function":{"name":"g","arguments":"5"}}`,
+	} {
+		stream += `data: {"choices":[{"index":0,"delta":{"tool_calls":[` + call + "]}}]}\n\n"
+	}
+	var res llm.Result
+	for _, ev := range events(t, llm.OpenAIChat, 200, "text/event-stream", []byte(stream), llm.WantParts) {
+		res.Content(&ev)
+	}
+	want := []llm.Part{
+		{Kind: llm.PartToolCall, ID: "a", Name: "f", Text: "1"}, {Kind: llm.PartToolCall, Index: firstMore + 1, ID: "b", Name: "f", Text: "234"},
+		{Kind: llm.PartToolCall, Index: 1, ID: "c", Name: "g", Text: "5"},
+	}
+	if d := cmp.Diff(want, res.Messages()[0].Parts); d != "" {
+		t.Error(d)
+	}
+}
+
 // TestPattern reads recorded streams with one decoder and with a fresh one for each frame: that frames resemble each other
 // must not show.
 func TestPattern(t *testing.T) {
@@ -250,6 +279,11 @@ func samePerFrame(t testing.TB, api llm.API, stream []byte, want llm.Want) (matc
 	var p pattern
 	for _, ev := range events(t, api, 200, "text/event-stream", stream, want) {
 		fresh := events(t, api, 200, "text/event-stream", ev.Raw, want)
+		for i := range ev.Parts { // a tool call under the index of another is told apart by the frames before
+			if i < len(fresh[0].Parts) && ev.Parts[i].Kind == llm.PartToolCall {
+				ev.Parts[i].Index = fresh[0].Parts[i].Index
+			}
+		}
 		if !reflect.DeepEqual(fresh, []llm.Event{ev}) {
 			t.Fatal(cmp.Diff(fresh, []llm.Event{ev}))
 		}

@@ -13,7 +13,15 @@ type texts struct {
 	parts []llm.Part
 	vals  [][]byte // the value of each part's text; nil when it has none
 	told  []told   // the parts of the stream whose text came in an earlier frame
+	begun []begun  // the tool calls of the stream
+	more  int      // tool calls under an index that another had
 	frame int
+}
+
+// begun is the latest tool call of a stream under an index, and the index of its part.
+type begun struct {
+	choice, index, part int
+	id                  string
 }
 
 // told is a part of a stream and the frame that first told some of its text.
@@ -22,8 +30,12 @@ type told struct {
 	index, frame int
 }
 
-// maxTold bounds how many parts of a stream are told apart; text of later ones counts as repeated when it ends.
+// maxTold bounds how many parts, and how many tool calls, of a stream are told apart; text of later parts counts as repeated
+// when it ends.
 const maxTold = 512
+
+// firstMore is an index past those that hosts give to tool calls.
+const firstMore = 1 << 20
 
 // begin makes t ready for a frame; it appends to parts.
 func (t *texts) begin(parts []llm.Part) {
@@ -159,8 +171,7 @@ func (t *texts) details(v []byte, choice int, repeat bool) {
 	}
 }
 
-// calls walks tool calls. The index joins the pieces of a stream; whole messages need none, and some hosts give all calls
-// the same.
+// calls walks tool calls. The index joins the pieces of a stream; whole messages need none.
 func (t *texts) calls(v []byte, choice int, streamed bool) {
 	if jsonscan.KindOf(v) != jsonscan.List {
 		return
@@ -181,7 +192,30 @@ func (t *texts) calls(v []byte, choice int, streamed bool) {
 				function = it.Value()
 			}
 		}
+		if streamed {
+			t.join(&p, isText(jsonscan.Get(function, "name")))
+		}
 		t.call(function, p)
+	}
+}
+
+// join sets the index of p to that of the part which it continues. Gemini gives each of several calls the index 0: a call
+// that is named and has an id of its own is another one.
+func (t *texts) join(p *llm.Part, named bool) {
+	for i := range t.begun {
+		b := &t.begun[i]
+		if b.choice != p.Choice || b.index != p.Index {
+			continue
+		}
+		if named && p.ID != "" && p.ID != b.id {
+			t.more++
+			b.id, b.part = p.ID, firstMore+t.more
+		}
+		p.Index = b.part
+		return
+	}
+	if p.ID != "" && len(t.begun) < maxTold {
+		t.begun = append(t.begun, begun{p.Choice, p.Index, p.Index, p.ID})
 	}
 }
 

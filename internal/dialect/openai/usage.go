@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/spanway/spanway/internal/jsonscan"
@@ -21,10 +22,10 @@ func (d *decoder) setUsage(v []byte, ev *llm.Event) {
 // usage reads a usage object in the words of chat completions (prompt_tokens, completion_tokens and their details) or of
 // Responses and images (input_tokens, output_tokens). Other hosts' words: prompt_cache_hit_tokens (DeepSeek), cached_tokens
 // beside the counts (Together, Moonshot), cache_write_tokens (OpenRouter), *_token_details (Writer), reasoning_tokens beside
-// the counts (Perplexity).
+// the counts (Perplexity), cache_read_input_tokens and cache_creation_input_tokens (LiteLLM).
 func usage(v []byte, api llm.API) llm.Usage {
 	var u llm.Usage
-	var total, read, reasoning llm.Opt[int64]
+	var total, read, written, reasoning llm.Opt[int64]
 	for it := jsonscan.Object(v); it.Next(); {
 		n := count(it.Value())
 		switch string(it.Key()) {
@@ -47,13 +48,16 @@ func usage(v []byte, api llm.API) llm.Usage {
 		case "completion_tokens_details", "output_tokens_details", "completion_token_details":
 			n := count(jsonscan.Get(it.Value(), "reasoning_tokens"))
 			first(&u.Reasoning, n)
-		case "prompt_cache_hit_tokens", "cached_tokens":
+		case "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens":
 			first(&read, n)
+		case "cache_creation_input_tokens":
+			written = n
 		case "reasoning_tokens":
 			reasoning = n
 		}
 	}
 	first(&u.CacheRead, read)
+	first(&u.CacheWrite, written)
 	first(&u.Reasoning, reasoning)
 	if api == llm.OpenAIEmbeddings && !u.Input.Set { // Voyage: all tokens of an embedding are input
 		u.Input = total
@@ -73,9 +77,12 @@ func first(dst *llm.Opt[int64], o llm.Opt[int64]) {
 	}
 }
 
-// failure decodes the body of an error response: an error object, or, as vLLM, Mistral and Cerebras have it, its members at
-// the top.
+// failure decodes the body of an error response: an error object, its members at the top (vLLM, Mistral, Cerebras), or a list
+// of one (Gemini).
 func (d *decoder) failure(data []byte, ev *llm.Event) bool {
+	if list := jsonscan.Array(data); list.Next() {
+		data = list.Value()
+	}
 	var failed []byte
 	it := jsonscan.Object(data)
 	for it.Next() {
@@ -99,24 +106,26 @@ func newError(v []byte, status int) *llm.Error {
 	if status < 400 {
 		status = 0
 	}
-	if jsonscan.KindOf(v) == jsonscan.Text && len(v) > 2 {
+	if isText(v) {
 		return &llm.Error{Status: status, Message: jsonscan.String(v)}
 	}
 	if jsonscan.KindOf(v) != jsonscan.Dict {
 		return nil
 	}
 	e := &llm.Error{Status: status}
-	var code, typ string
+	var code, typ, word string
 	empty := true
 	for it := jsonscan.Object(v); it.Next(); empty = false {
 		switch m := it.Value(); string(it.Key()) {
 		case "code":
 			code = jsonscan.String(m)
 			if n, ok := jsonscan.Int(m); ok {
-				e.Type = strconv.FormatInt(n, 10)
+				code = strconv.FormatInt(n, 10)
 			}
 		case "type":
 			typ = jsonscan.String(m)
+		case "status":
+			word = jsonscan.String(m)
 		case "message", "detail":
 			e.Message = jsonscan.String(m)
 		case "param":
@@ -126,12 +135,18 @@ func newError(v []byte, status int) *llm.Error {
 	if empty {
 		return nil
 	}
-	// The code names the error, else the type does. A number (OpenRouter, vLLM) is only the status again.
-	switch {
-	case code != "":
-		e.Type = code
-	case typ != "" && typ != "error":
-		e.Type = typ
-	}
+	e.Type = errorName(code, typ, word)
 	return e
+}
+
+// errorName is the name of an error: its code, else its type, else Google's status. A code that is a number, as OpenRouter,
+// vLLM, Mistral and Google have it, names nothing and counts only where there is no name.
+func errorName(code, typ, status string) string {
+	if _, err := strconv.Atoi(code); code != "" && err != nil {
+		return code
+	}
+	if typ == "error" { // of an event, not of what went wrong
+		typ = ""
+	}
+	return cmp.Or(typ, status, code)
 }
