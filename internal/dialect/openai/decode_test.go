@@ -273,6 +273,33 @@ func TestPattern(t *testing.T) {
 	}
 }
 
+// TestPatternDiffers follows a chunk by one that looks like it and says something else.
+func TestPatternDiffers(t *testing.T) {
+	const like = `{"id":"i","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null,"obfuscation":"x"}`
+	others := []string{
+		`{"id":"i","choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"ab"}],"usage":null,"obfuscation":"x"}`,
+		`{"id":"i","choices":[{"index":1,"delta":{"content":"b"},"finish_reason":null}],"usage":null,"obfuscation":"x"}`,
+		`{"id":"j","choices":[{"index":0,"delta":{"content":"b"},"finish_reason":null}],"usage":null,"obfuscation":"x"}`,
+		`{"id":"i","choices":[{"index":0,"delta":null,"finish_reason":null}],"usage":null,"obfuscation":"x"}`,
+		`{"id":"i","choices":[{"index":0,"delta":{"content":"b"},"finish_reason":null}],"usage":null,"obfuscation":"x","error":{"code":"c"}}`,
+		`{"id":"i","choices":[{"index":0,"delta":{"content":"b"},"finish_reason":null}],"usage":null,"obfuscation":"x`,
+		`{"id":"i","choices":[{"index":0,"delta":{"content":"b"},"finish_reason":null}],"usage":null}`,
+		`{"id":"i","choices":[{"index":0,"delta":{"content":"b"`,
+	}
+	for _, other := range others {
+		stream := "data: " + like + "\n\ndata: " + other + "\n\n"
+		for _, want := range []llm.Want{llm.WantMeta, llm.WantParts} {
+			if n := samePerFrame(t, llm.OpenAIChat, []byte(stream), want); n != 0 {
+				t.Errorf("matched: %s", other)
+			}
+		}
+	}
+	stream := strings.Repeat("data: "+like+"\n\n", 3)
+	if n := samePerFrame(t, llm.OpenAIChat, []byte(stream), llm.WantParts); n != 2 {
+		t.Errorf("%d of 2 matched", n)
+	}
+}
+
 // samePerFrame compares both ways to read a stream, and counts the frames that are like the one before.
 func samePerFrame(t testing.TB, api llm.API, stream []byte, want llm.Want) (matched int) {
 	t.Helper()
