@@ -65,7 +65,11 @@ func (s *stream) open(a *Attempt, h *llm.Head) {
 	if r == nil {
 		return
 	}
-	s.framing = dialect.FramingOf(h, dialect.Whole)
+	s.framing = dialect.Whole
+	if r.StreamArray && h.Status < http.StatusBadRequest {
+		s.framing = dialect.Array
+	}
+	s.framing = dialect.FramingOf(h, s.framing)
 	s.content = c.captures() && h.Status < http.StatusBadRequest
 	s.strip = c.route.streamUsage && r.Stream && !r.StreamUsage && a.native
 	want := llm.WantMeta
@@ -234,7 +238,7 @@ func (s *stream) refuse(err error) Segment {
 // sayError ends a response that has begun: in the client's dialect where it is a stream, else by breaking it off.
 func (s *stream) sayError(e *llm.Error) Segment {
 	c := s.call
-	if s.framing == dialect.Whole || c.llm.Request == nil {
+	if s.framing == dialect.Whole || s.framing == dialect.Array && s.mode == verbatim || c.llm.Request == nil {
 		return Segment{Out: c.out, End: true, Abort: true}
 	}
 	if s.mode == verbatim && !s.atFrame() {
