@@ -17,6 +17,7 @@ type chunkState uint8
 
 const (
 	chunkSize    chunkState = iota // a digit of the size, or the end of them
+	chunkSpace                     // white space after it, then an extension or the line's end
 	chunkExt                       // the rest of the size's line, ignored
 	chunkSizeLF                    // its line feed
 	chunkData                      // bytes of the chunk
@@ -60,7 +61,7 @@ func (d *chunked) decode(b []byte) (n, used int, err error) {
 // control takes one byte that is not payload.
 func (d *chunked) control(c byte) error {
 	switch d.state {
-	case chunkSize, chunkExt:
+	case chunkSize, chunkSpace, chunkExt:
 		return d.sizeLine(c)
 	case chunkSizeLF:
 		if c != '\n' {
@@ -99,7 +100,7 @@ func (d *chunked) control(c byte) error {
 	return nil
 }
 
-// sizeLine takes a byte of the line "size *( ; extension ) CR".
+// sizeLine takes a byte of the line "size [ space ] [ ; extensions ] CR".
 func (d *chunked) sizeLine(c byte) error {
 	if d.line++; d.line > maxChunkLine {
 		return fmt.Errorf("line of a chunk's size over %d bytes", maxChunkLine)
@@ -116,10 +117,12 @@ func (d *chunked) sizeLine(c byte) error {
 		d.state = chunkSizeLF
 	case c == '\n':
 		return errors.New("lone line feed in the line of a chunk's size")
-	case d.state == chunkSize && c != ';' && c != ' ' && c != '\t':
-		return fmt.Errorf("malformed chunk size at %q", c)
-	default:
+	case d.state == chunkExt || c == ';':
 		d.state = chunkExt
+	case c == ' ' || c == '\t':
+		d.state = chunkSpace
+	default:
+		return fmt.Errorf("malformed chunk size at %q", c)
 	}
 	return nil
 }

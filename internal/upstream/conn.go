@@ -39,8 +39,8 @@ func (m *memory) free(p *page) {
 	}
 }
 
-// errStale is a connection that the server closed, or wrote to, before the request was written.
-var errStale = errors.New("connection was closed or talked on before the request")
+// errStale is a kept connection that the server closed, or wrote to, before the request was written.
+var errStale = errors.New("kept connection was closed, or talked on, before the request")
 
 // conn is one HTTP/1.1 connection. One goroutine at a time uses it; only shut may be called at any time.
 //
@@ -77,7 +77,7 @@ type step uint8
 
 const (
 	stepRead  step = iota // read, or wait
-	stepProbe             // see that the connection is open and silent, write, then read
+	stepProbe             // see that a kept connection is open and silent, write, then read
 	stepAlive             // the probe found it so, but the request is not wholly written
 	stepDead              // the probe found it closed or talking
 )
@@ -130,10 +130,12 @@ func (c *conn) start(out *[]byte, body []byte, writeBy time.Time) (*page, int, e
 	err := c.write((*out)[c.sent:], body, writeBy)
 	c.mem.requests.Put(out)
 	c.out = nil
-	if err != nil && !gone(err) {
+	switch {
+	case err == nil:
+		c.wrote = time.Now()
+	case !gone(err):
 		return nil, 0, &writeError{err}
 	}
-	c.wrote = time.Now()
 	p, n, readErr := c.read(nil, pageSize)
 	if readErr != nil && err != nil {
 		return nil, 0, &writeError{err}

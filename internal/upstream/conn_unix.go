@@ -23,11 +23,17 @@ func rawConn(nc net.Conn) syscall.RawConn {
 }
 
 // tryOnce does what can be done without waiting, and reports whether that was all. Called again, it knows that the
-// socket may have become readable. The poller remembers what arrives after the first call's fruitless read, so the
-// request can be written after it and no answer is missed.
+// socket may have become readable. The poller remembers what arrives after a fruitless read, so on a kept connection the
+// request is written after the probe, and waiting can follow without another try.
 func (c *conn) tryOnce(fd uintptr) bool {
 	if c.step == stepProbe {
-		return c.probe(int(fd))
+		c.probe(int(fd))
+		switch {
+		case c.step != stepRead:
+			return true
+		case c.used:
+			return false
+		}
 	}
 	dst := c.dst
 	if dst == nil {
@@ -43,26 +49,28 @@ func (c *conn) tryOnce(fd uintptr) bool {
 	return false
 }
 
-// probe sees that the connection is open and silent and writes the request, if that goes without waiting.
-func (c *conn) probe(fd int) bool {
-	if _, err := readFD(fd, c.one[:]); err != syscall.EAGAIN {
-		c.step = stepDead // closed, broken, or bytes that answer nothing
-		return true
+// probe sees that a kept connection is open and silent and writes the request, if that goes without waiting. On a new
+// connection there is nothing to see: what a hasty server has sent is its answer.
+func (c *conn) probe(fd int) {
+	if c.used {
+		if _, err := readFD(fd, c.one[:]); err != syscall.EAGAIN {
+			c.step = stepDead // closed, broken, or bytes that answer nothing
+			return
+		}
 	}
 	c.step = stepAlive
 	if c.out == nil {
-		return true
+		return
 	}
 	n, err := writeFD(fd, *c.out)
 	if err != nil || n < len(*c.out) {
 		c.sent = max(n, 0) // conn.write goes on, or meets the error again
-		return true
+		return
 	}
 	c.mem.requests.Put(c.out)
 	c.out = nil
 	c.wrote = time.Now()
 	c.step = stepRead
-	return false
 }
 
 // readFD reads once, whatever signals interrupt it.

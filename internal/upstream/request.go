@@ -32,7 +32,7 @@ type Timing struct {
 	Start     time.Time      // Do was called
 	Dial      time.Duration  // DNS, TCP and TLS of a new connection; 0 for a reused one
 	TLS       time.Duration  // the TLS handshake's part of Dial
-	Wrote     time.Time      // the whole request was handed to the kernel
+	Wrote     time.Time      // the whole request was handed to the kernel; over net/http at the latest FirstByte
 	FirstByte time.Time      // the first byte of the response was there
 	Peer      netip.AddrPort // the connection's other end; a proxy's, if there is one
 	Reused    bool           // the connection had carried an exchange before

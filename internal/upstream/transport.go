@@ -76,19 +76,15 @@ func (t *transport) do(ctx context.Context, r *Request) (*Response, error) {
 		defer head.Stop()
 	}
 	res, err := t.rt.RoundTrip(req)
-	var got bool
-	r.Timing, got = facts.read()
+	var reached Op
+	r.Timing, reached = facts.read()
 	if err != nil {
-		op := OpHead
-		switch {
-		case !got:
-			op = OpDial
-		case r.Timing.Wrote.IsZero():
-			op = OpWrite
-		}
-		err = x.failure(op, err)
+		err = x.failure(reached, err)
 		x.cancel(errClosed)
 		return nil, err
+	}
+	if r.Timing.Wrote.IsZero() { // net/http's writer has not told yet
+		r.Timing.Wrote = r.Timing.FirstByte
 	}
 	x.res = res
 	x.Status, x.Proto, x.Header, x.ContentLength = res.StatusCode, res.Proto, res.Header, res.ContentLength
@@ -238,14 +234,22 @@ type facts struct {
 	at       Timing
 	asked    time.Time // for a connection
 	tlsStart time.Time
-	conns    int
+	conns    int  // connections that were taken
+	unsent   bool // writing the request failed
 }
 
-// read gives the timing so far, and whether there was a connection.
-func (f *facts) read() (t Timing, connected bool) {
+// read gives the timing so far, and what was under way if the exchange has failed. net/http tells late of a request that
+// was written, at once of one that could not be.
+func (f *facts) read() (t Timing, reached Op) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.at, f.conns > 0
+	switch {
+	case f.conns == 0:
+		return f.at, OpDial
+	case f.unsent:
+		return f.at, OpWrite
+	}
+	return f.at, OpHead
 }
 
 func (f *facts) hooks() *httptrace.ClientTrace {
@@ -262,6 +266,7 @@ func (f *facts) hooks() *httptrace.ClientTrace {
 		GotConn: func(c httptrace.GotConnInfo) {
 			f.set(func(now time.Time) {
 				f.conns++
+				f.unsent = false
 				f.at.Resent, f.at.Reused = f.conns > 1, c.Reused
 				f.at.Dial, f.at.Wrote = now.Sub(f.asked), time.Time{}
 				if c.Reused {
@@ -274,7 +279,7 @@ func (f *facts) hooks() *httptrace.ClientTrace {
 		},
 		WroteRequest: func(w httptrace.WroteRequestInfo) {
 			f.set(func(now time.Time) {
-				if w.Err == nil {
+				if f.unsent = w.Err != nil; !f.unsent {
 					f.at.Wrote = now
 				}
 			})
