@@ -205,7 +205,7 @@ func (n *number) count(k int) int {
 // ssnEnd knows United States social security numbers: 3-2-4 digits with one separator throughout, or none. Numbers that
 // were never issued (area 000, 666 and 900 up, group 00, serial 0000) and those that stand in advertisements do not count.
 func ssnEnd(text []byte, n *number) int {
-	k := 0
+	var k int
 	switch {
 	case n.plus || n.bracket:
 		return 0

@@ -63,11 +63,11 @@ func (w *regexWatch) Event(ev *llm.Event, emit func(*llm.Event) error) error {
 
 // Flush implements Watch.
 func (w *regexWatch) Flush(emit func(*llm.Event) error) error {
-	if w.refused != nil {
-		return nil
+	if w.refused == nil {
+		w.finishAll()
+		return w.drain(nil, emit)
 	}
-	w.finishAll()
-	return w.drain(nil, emit)
+	return nil // nothing is held after a refusal
 }
 
 // Done implements Watch.
