@@ -21,7 +21,7 @@ type client struct {
 }
 
 func dial(addr string) (*client, error) {
-	c, err := net.Dial("tcp", addr) //nolint:noctx // a benchmark's own
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -182,7 +182,7 @@ func start(args ...string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command(self, args...)} //nolint:gosec // itself
+	c := &child{cmd: exec.Command(self, args...)}
 	c.cmd.Stderr = os.Stderr
 	in, err := c.cmd.StdinPipe()
 	if err != nil {
@@ -219,7 +219,7 @@ func (c *child) memory(gc bool) (m memory, err error) {
 	if gc {
 		path = "/gc"
 	}
-	r, err := http.Get("http://" + c.control + path) //nolint:noctx // a benchmark's own
+	r, err := http.Get("http://" + c.control + path)
 	if err != nil {
 		return m, err
 	}

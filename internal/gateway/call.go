@@ -50,7 +50,6 @@ type Call struct {
 	status  int // sent to the client, 0 = none yet
 	outcome Outcome
 	failure string // error.type
-	closed  bool
 }
 
 // watching is a policy that has seen the request.
@@ -299,11 +298,6 @@ func (r *Route) modelIDs() []string {
 		}
 	}
 	return ids
-}
-
-// bodyless reports whether a request of method has no body that means anything.
-func bodyless(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 // Inspects reports whether the pipeline reads the response's body, which must then not be compressed.

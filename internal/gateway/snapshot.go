@@ -69,7 +69,6 @@ type Route struct {
 	policies    []policy.Policy
 	blocking    bool
 	capture     bool
-	captureSet  bool
 	streamUsage bool
 }
 
@@ -219,9 +218,6 @@ func (t *target) modelFor(name string) string {
 	}
 	return name
 }
-
-// Timeout bounds the calls of r. Zero durations are no bound.
-func (r *Route) timeouts() ir.Timeout { return r.conf.Timeout }
 
 // headTimeout is how long one attempt may take to its response head.
 func (r *Route) headTimeout() time.Duration {

@@ -57,7 +57,7 @@ func readAll(b []byte, r io.Reader, size, limit int64) ([]byte, error) {
 		switch {
 		case int64(len(b)) > limit:
 			return b, errTooLarge
-		case err == io.EOF: //nolint:errorlint // io.Reader's own value
+		case err == io.EOF:
 			return b, nil
 		case err != nil:
 			return b, err

@@ -68,7 +68,7 @@ type exchange struct {
 // close ends the trace and, where the client must notice that its response is broken, the connection.
 func (x *exchange) close() {
 	failed := recover()
-	if failed != nil && failed != http.ErrAbortHandler { //nolint:errorlint // a panic's value
+	if failed != nil && failed != http.ErrAbortHandler {
 		x.handler.log.Error("call panicked", "panic", failed)
 		x.abort = true
 	}
@@ -191,19 +191,14 @@ func (x *exchange) relay(resp *response) {
 	streaming := x.call.Streaming()
 	for {
 		p, err := resp.next()
-		var s gateway.Segment
-		switch {
-		case err == nil || err == io.EOF: //nolint:errorlint // Next documents the bare value
-			s = x.call.Body(p, err != nil)
-		default:
-			if len(p) > 0 {
-				if !x.send(x.call.Body(p, false), streaming) {
-					return
-				}
+		ended := err == io.EOF // Next documents the bare value
+		if err == nil || ended || len(p) > 0 {
+			if !x.send(x.call.Body(p, ended), streaming) {
+				return
 			}
-			s = x.call.Cut(x.why(err))
 		}
-		if !x.send(s, streaming) {
+		if err != nil && !ended {
+			x.send(x.call.Cut(x.why(err)), streaming)
 			return
 		}
 	}

@@ -81,7 +81,7 @@ func (r *response) next() ([]byte, error) {
 		return r.Next()
 	}
 	n, err := r.decoder.Read(r.buf)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's own value
+	if err != nil && err != io.EOF {
 		var e *upstream.Error
 		if !errors.As(err, &e) {
 			err = &upstream.Error{Op: upstream.OpBody, Kind: upstream.Reset, Err: err}

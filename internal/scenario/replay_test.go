@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/spanway/spanway/internal/provider"
@@ -20,7 +19,6 @@ var replayed = []string{"openai.", "anthropic.", "gemini.", "ollama."}
 
 // replayServer answers with recordings: the header X-Exchange names one, X-Split how its body is cut into writes.
 type replayServer struct {
-	mu   sync.Mutex
 	byID map[string]*exchange.Exchange
 }
 
@@ -54,7 +52,7 @@ func split(b []byte, how string) (out [][]byte) {
 	case "bytes":
 		next = func() int { return 1 }
 	case "random":
-		rng := rand.New(rand.NewPCG(uint64(len(b)), 7)) //nolint:gosec // repeatable
+		rng := rand.New(rand.NewPCG(uint64(len(b)), 7))
 		next = func() int { return 1 + rng.IntN(1+rng.IntN(200)) }
 	}
 	for len(b) > 0 {
