@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"iter"
 	"maps"
 	"math"
 	"sync"
@@ -40,4 +41,13 @@ func (c *cowMap[K, V]) get(k K, limit int, add func(K) (K, V)) (v V, ok bool) {
 	grown[k] = v
 	c.m.Store(&grown)
 	return v, true
+}
+
+// values iterates over what the map holds at the moment, in no order.
+func (c *cowMap[K, V]) values() iter.Seq[V] {
+	m := c.m.Load()
+	if m == nil {
+		return func(func(V) bool) {}
+	}
+	return maps.Values(*m)
 }

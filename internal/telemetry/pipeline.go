@@ -96,7 +96,7 @@ func newSinks(cfg []ir.OTLP, env *envelope, version string, log *slog.Logger) ([
 			interval: c.Interval, timeout: c.Timeout, retryFor: c.RetryFor, backoff: backoffBase,
 			shards: make([]shard, runtime.GOMAXPROCS(0)),
 		}
-		s.name = c.Endpoint
+		s.name = RedactURL(c.Endpoint)
 		if named[c.Endpoint]++; named[c.Endpoint] > 1 {
 			s.name += "#" + strconv.Itoa(named[c.Endpoint])
 		}

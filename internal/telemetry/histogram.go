@@ -1,0 +1,216 @@
+package telemetry
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sort"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Bucket boundaries: those of the semantic conventions for durations (s) and tokens, and finer ones for what the gateway
+// itself takes (s).
+var (
+	durationBuckets = []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
+	tokenBuckets    = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864}
+	overheadBuckets = []float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1}
+)
+
+// exemplarAge is how long a bucket's exemplar stays before a newer one replaces it.
+const exemplarAge = time.Second
+
+// histogram counts values in buckets, for one set of attributes. It is safe for concurrent use and has no lock.
+type histogram struct {
+	attrs     attribute.Set
+	bounds    []float64
+	counts    []atomic.Uint64 // one more than bounds
+	sum       *atomic.Uint64  // bits of a float64
+	exemplars []atomic.Pointer[metricdata.Exemplar[float64]]
+}
+
+func newHistogram(attrs attribute.Set, bounds []float64) histogram {
+	n := len(bounds) + 1
+	return histogram{
+		attrs: attrs, bounds: bounds, counts: make([]atomic.Uint64, n), sum: new(atomic.Uint64),
+		exemplars: make([]atomic.Pointer[metricdata.Exemplar[float64]], n),
+	}
+}
+
+// record counts v and returns its bucket.
+func (h *histogram) record(v float64) (bucket int) {
+	bucket = sort.SearchFloat64s(h.bounds, v)
+	h.counts[bucket].Add(1)
+	for {
+		old := h.sum.Load()
+		if h.sum.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
+			return bucket
+		}
+	}
+}
+
+// exemplify links the bucket to the span that v was measured from, at most once in exemplarAge.
+func (h *histogram) exemplify(bucket int, at time.Time, v float64, id trace.TraceID, span trace.SpanID) {
+	slot := &h.exemplars[bucket]
+	if e := slot.Load(); e != nil && at.Sub(e.Time) < exemplarAge {
+		return
+	}
+	ids := slices.Concat(id[:], span[:])
+	slot.Store(&metricdata.Exemplar[float64]{Time: at, Value: v, TraceID: ids[:16:16], SpanID: ids[16:]})
+}
+
+// counted is the state of a histogram at one moment.
+type counted struct {
+	counts []uint64
+	count  uint64
+	sum    float64
+}
+
+func (h *histogram) load() counted {
+	c := counted{counts: make([]uint64, len(h.counts)), sum: math.Float64frombits(h.sum.Load())}
+	for i := range h.counts {
+		c.counts[i] = h.counts[i].Load()
+		c.count += c.counts[i]
+	}
+	return c
+}
+
+// since is what was counted after before.
+func (c counted) since(before counted) counted {
+	if before.counts == nil {
+		return c
+	}
+	d := counted{counts: slices.Clone(c.counts), count: c.count - before.count, sum: c.sum - before.sum}
+	for i := range d.counts {
+		d.counts[i] -= before.counts[i]
+	}
+	return d
+}
+
+// producer gives what a meter counted to one of the SDK's readers, which calls it from one goroutine at a time.
+type producer struct {
+	m     *meter
+	delta bool
+	start time.Time
+	// What the collection before gave, for deltas.
+	last      map[*histogram]counted
+	lastSpans map[attribute.Set]int64
+}
+
+func (m *meter) producer(t metricdata.Temporality) sdkmetric.Producer {
+	return &producer{m: m, delta: t == metricdata.DeltaTemporality, start: m.start,
+		last: map[*histogram]counted{}, lastSpans: map[attribute.Set]int64{}}
+}
+
+// Produce implements sdkmetric.Producer.
+func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
+	now := time.Now()
+	var duration, tokens, firstChunk, perChunk, overhead []metricdata.HistogramDataPoint[float64]
+	add := func(points *[]metricdata.HistogramDataPoint[float64], h *histogram) {
+		if c := p.collect(h); c.count > 0 {
+			*points = append(*points, h.point(c, p.start, now))
+		}
+	}
+	for s := range p.m.calls.table.values() {
+		add(&duration, &s.duration)
+		add(&firstChunk, &s.firstChunk)
+		add(&perChunk, &s.perChunk)
+		add(&tokens, &s.input)
+		add(&tokens, &s.output)
+	}
+	for h := range p.m.routes.table.values() {
+		add(&overhead, h)
+	}
+	sm := metricdata.ScopeMetrics{
+		Scope: instrumentation.Scope{Name: scopeOfSpans, Version: p.m.scope, SchemaURL: schemaURL},
+		Metrics: slices.Concat(
+			p.metric("gen_ai.client.operation.duration", "s", "GenAI operation duration.", duration),
+			p.metric("gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", tokens),
+			p.metric("gen_ai.client.operation.time_to_first_chunk", "s",
+				"Time to receive the first chunk, measured from the upstream request.", firstChunk),
+			p.metric("gen_ai.client.operation.time_per_output_chunk", "s",
+				"Mean time between two chunks of one streamed response.", perChunk),
+			p.metric("spanway.gateway.overhead", "s",
+				"Time spent in the gateway itself, not waiting for an upstream.", overhead),
+			p.spans(now),
+		),
+	}
+	if p.delta {
+		p.start = now
+	}
+	return []metricdata.ScopeMetrics{sm}, nil
+}
+
+// collect is what h counted since the start, or since the collection before.
+func (p *producer) collect(h *histogram) counted {
+	c := h.load()
+	if !p.delta {
+		return c
+	}
+	d := c.since(p.last[h])
+	p.last[h] = c
+	return d
+}
+
+func (h *histogram) point(c counted, start, now time.Time) metricdata.HistogramDataPoint[float64] {
+	p := metricdata.HistogramDataPoint[float64]{
+		Attributes: h.attrs, StartTime: start, Time: now, Count: c.count, Sum: c.sum,
+		Bounds: slices.Clone(h.bounds), BucketCounts: c.counts,
+	}
+	for i := range h.exemplars {
+		if e := h.exemplars[i].Load(); e != nil && e.Time.After(start) {
+			p.Exemplars = append(p.Exemplars, *e)
+		}
+	}
+	return p
+}
+
+// metric is no metric when there is no point.
+func (p *producer) metric(name, unit, description string, points []metricdata.HistogramDataPoint[float64],
+) []metricdata.Metrics {
+	if len(points) == 0 {
+		return nil
+	}
+	return []metricdata.Metrics{{
+		Name: name, Unit: unit, Description: description,
+		Data: metricdata.Histogram[float64]{Temporality: p.temporality(), DataPoints: points},
+	}}
+}
+
+func (p *producer) temporality() metricdata.Temporality {
+	if p.delta {
+		return metricdata.DeltaTemporality
+	}
+	return metricdata.CumulativeTemporality
+}
+
+// spans counts the spans of every sink by what became of them.
+func (p *producer) spans(now time.Time) []metricdata.Metrics {
+	var points []metricdata.DataPoint[int64]
+	add := func(sink, state string, n int64) {
+		attrs := attribute.NewSet(attribute.String("sink", sink), attribute.String("state", state))
+		if p.delta {
+			n, p.lastSpans[attrs] = n-p.lastSpans[attrs], n
+		}
+		points = append(points, metricdata.DataPoint[int64]{Attributes: attrs, StartTime: p.start, Time: now, Value: n})
+	}
+	for _, s := range p.m.sinks {
+		st := s.stats()
+		add(st.Sink, "exported", st.Exported)
+		add(st.Sink, "dropped", st.Dropped)
+		add(st.Sink, "failed", st.Failed)
+	}
+	if points == nil {
+		return nil
+	}
+	return []metricdata.Metrics{{
+		Name: "spanway.telemetry.spans", Unit: "{span}", Description: "Sampled spans by what became of them.",
+		Data: metricdata.Sum[int64]{Temporality: p.temporality(), IsMonotonic: true, DataPoints: points},
+	}}
+}
