@@ -135,8 +135,15 @@ func (r *runner) loop(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	changed, stop := r.watch()
-	defer stop()
+	changed := make(<-chan struct{})
+	w, err := newWatcher(r.log.Warn)
+	if err != nil {
+		r.log.Warn("files are not watched, use SIGHUP when they change", "error", err)
+	} else {
+		defer w.close()
+		changed = w.changed
+		w.watch(r.source.watched(r.conf))
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,6 +157,9 @@ func (r *runner) loop(ctx context.Context) {
 			continue
 		}
 		r.log.Info("configuration loaded", "file", r.source.name)
+		if w != nil {
+			w.watch(r.source.watched(r.conf))
+		}
 	}
 }
 

@@ -5,60 +5,104 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/spanway/spanway/internal/ir"
 )
 
-// settle is how long a file must be left alone before it is read: editors write in several steps.
+// settle is how long files must be left alone before they are read: editors write in several steps.
 const settle = 200 * time.Millisecond
 
-// watch tells when the configuration's file has changed. It watches the folder, because editors and Kubernetes replace files
+// watcher tells when one of a set of files has changed. It watches their folders, because editors and Kubernetes replace files
 // instead of writing to them.
-func (r *runner) watch() (changed <-chan struct{}, stop func()) {
-	out := make(chan struct{}, 1)
-	if r.source.path == "" {
-		return out, func() {}
-	}
-	w, err := fsnotify.NewWatcher()
-	if err == nil {
-		err = w.Add(filepath.Dir(r.source.path))
-	}
+type watcher struct {
+	changed chan struct{}
+	files   chan []string
+	done    chan struct{}
+	notify  *fsnotify.Watcher
+	log     func(msg string, args ...any)
+}
+
+// newWatcher returns a watcher that watches nothing yet. Its errors go to log.
+func newWatcher(log func(msg string, args ...any)) (*watcher, error) {
+	n, err := fsnotify.NewWatcher()
 	if err != nil {
-		r.log.Warn("the configuration's file is not watched, use SIGHUP", "error", err)
-		return out, func() {}
+		return nil, err
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.watchLoop(w, out)
-	}()
-	return out, func() {
-		_ = w.Close()
-		<-done
+	w := &watcher{changed: make(chan struct{}, 1), files: make(chan []string), done: make(chan struct{}), notify: n, log: log}
+	go w.run()
+	return w, nil
+}
+
+// watch makes files the ones that are watched.
+func (w *watcher) watch(files []string) {
+	select {
+	case w.files <- files:
+	case <-w.done:
 	}
 }
 
-func (r *runner) watchLoop(w *fsnotify.Watcher, out chan<- struct{}) {
-	timer := time.NewTimer(time.Hour)
+// close ends the watching and waits for its goroutine.
+func (w *watcher) close() {
+	_ = w.notify.Close()
+	<-w.done
+}
+
+func (w *watcher) run() {
+	defer close(w.done)
+	timer := time.NewTimer(settle)
 	timer.Stop()
-	name := filepath.Base(r.source.path)
+	names := map[string]bool{}
 	for {
 		select {
-		case ev, ok := <-w.Events:
+		case files := <-w.files:
+			names = w.follow(files)
+		case ev, ok := <-w.notify.Events:
 			if !ok {
 				return
 			}
-			if base := filepath.Base(ev.Name); base == name || base == "..data" {
+			if names[ev.Name] || names[filepath.Join(filepath.Dir(ev.Name), "*")] && filepath.Base(ev.Name) == "..data" {
 				timer.Reset(settle)
 			}
-		case err, ok := <-w.Errors:
+		case err, ok := <-w.notify.Errors:
 			if !ok {
 				return
 			}
-			r.log.Warn("watching the configuration's file", "error", err)
+			w.log("watching files", "error", err)
 		case <-timer.C:
 			select {
-			case out <- struct{}{}:
+			case w.changed <- struct{}{}:
 			default: // one is already waiting
 			}
 		}
 	}
+}
+
+// follow watches the folders of files and returns what events about them are called. A folder of Kubernetes' is told by its
+// ..data link, under the name folder/*.
+func (w *watcher) follow(files []string) map[string]bool {
+	names := map[string]bool{}
+	for _, f := range files {
+		dir := filepath.Dir(f)
+		if err := w.notify.Add(dir); err != nil {
+			w.log("a file is not watched, use SIGHUP when it changes", "file", f, "error", err)
+			continue
+		}
+		names[filepath.Join(dir, filepath.Base(f))] = true
+		names[filepath.Join(dir, "*")] = true
+	}
+	return names
+}
+
+// watched lists the files that s and g were read from: the configuration's own and those of keys.
+func (s *source) watched(g *ir.Gateway) []string {
+	var files []string
+	if s.path != "" {
+		files = append(files, s.path)
+	}
+	for i := range g.Backends {
+		if f := g.Backends[i].Key.File; f != "" {
+			files = append(files, f)
+		}
+	}
+	return files
 }

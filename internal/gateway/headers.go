@@ -93,7 +93,7 @@ func (c *Call) authorize(h http.Header, b *Backend, e *provider.Endpoint, query 
 	}
 	if !b.conf.Key.Passthrough {
 		c.dropCredentials(h)
-		if key := b.key.get(); key != "" {
+		if key := string(b.conf.Key.Value); key != "" {
 			h[name] = []string{prefix + key}
 		}
 		return dropKey(query)

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spanway/spanway/internal/ir"
@@ -42,19 +41,6 @@ type Backend struct {
 	provider *provider.Provider
 	base     string // path of the configured URL; "" = the endpoint's own
 	conf     ir.Backend
-	key      *credential
-}
-
-// credential is a key that may be read again while calls run.
-type credential struct {
-	value atomic.Pointer[string]
-}
-
-func (c *credential) get() string {
-	if p := c.value.Load(); p != nil {
-		return *p
-	}
-	return ""
 }
 
 // Route is a compiled ir.Route.
@@ -122,15 +108,13 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 		return nil, fmt.Errorf("url %q: want http(s)://host[:port][/path]", raw)
 	}
 	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
-		System: p.System, provider: p, base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c, key: new(credential)}
+		System: p.System, provider: p, base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
 	if c.As != "" {
 		b.System = c.As
 	}
 	if b.Port, err = strconv.Atoi(u.Port()); err != nil {
 		b.Port = map[string]int{"http": 80, "https": 443}[u.Scheme]
 	}
-	key := string(c.Key.Value)
-	b.key.value.Store(&key)
 	return b, nil
 }
 
