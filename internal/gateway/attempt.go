@@ -168,7 +168,7 @@ func (a *Attempt) Failed(r Reason) Verdict {
 		return Verdict{Reply: c.Abandon(r)}
 	}
 	if c.route.retry.reasons[r] {
-		if v, ok := c.next(r, 0); ok {
+		if v, ok := c.next(r, 0, now); ok {
 			return v
 		}
 	}
@@ -181,22 +181,31 @@ func (a *Attempt) Failed(r Reason) Verdict {
 	case ReasonMalformed:
 		text = "the provider's answer is not HTTP"
 	}
-	e := llm.Errorf(status, string(r), "%s (backend %s, %d attempts)", text, a.Backend.Name, c.step)
+	e := llm.Errorf(status, string(r), "%s (backend %s, %d attempts)", text, a.Backend.Name, c.tried)
 	return Verdict{Reply: c.refuse(outcomeOfReason(r), e)}
 }
 
-// next tells whether and when the plan goes on after a failure. A provider that asks for a longer pause than the rule allows
-// is left alone: the plan goes on with another backend, or ends.
-func (c *Call) next(r Reason, after time.Duration) (Verdict, bool) {
+// next tells whether and when the plan goes on after a failure. A provider that asks for a pause gets it whenever its turn
+// comes again; one that asks for a longer pause than the rule allows is left alone: the plan goes on with another backend,
+// or ends.
+func (c *Call) next(r Reason, after time.Duration, now time.Time) (Verdict, bool) {
+	if after > 0 {
+		c.plan.postpone(c.step, c.attempt.Backend, now.Add(after))
+	}
+	rule := &c.route.retry
 	for ; c.step < c.plan.n; c.step++ {
-		if c.plan.steps[c.step].backend != c.attempt.Backend {
-			c.reason = r
-			return Verdict{Retry: true}, true
+		wait := time.Duration(0)
+		if until := c.plan.until[c.step]; !until.IsZero() {
+			wait = max(until.Sub(now), 0)
 		}
-		if wait, ok := c.route.retry.backoff(c.step, after); ok {
-			c.reason = r
-			return Verdict{Retry: true, Wait: wait}, true
+		if wait > rule.max {
+			continue
 		}
+		if c.plan.steps[c.step].backend == c.attempt.Backend {
+			wait = max(wait, rule.backoff(c.tried))
+		}
+		c.reason = r
+		return Verdict{Retry: true, Wait: wait}, true
 	}
 	return Verdict{}, false
 }
@@ -209,7 +218,7 @@ func (a *Attempt) Head(h *llm.Head, protocol string) Verdict {
 	c.responseSpan(a, h.Status, protocol)
 	if c.route.Retryable(h.Status) {
 		after := retryAfter(h.Header, now)
-		if v, ok := c.next(Reason(statusText(h.Status)), after); ok {
+		if v, ok := c.next(Reason(statusText(h.Status)), after, now); ok {
 			c.endAttempt(a, statusText(h.Status), now)
 			return v
 		}

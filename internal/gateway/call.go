@@ -36,7 +36,8 @@ type Call struct {
 
 	policies []watching
 	plan     plan
-	step     int // attempts begun
+	step     int // of the plan: the next one
+	tried    int // attempts begun
 	attempt  Attempt
 	result   llm.Result
 	chat     telemetry.SpanRef
@@ -205,7 +206,7 @@ func (c *Call) check() *Reply {
 		start := time.Now()
 		var rep policy.Report
 		w, err := p.Check(c.ctx, &c.llm, &rep)
-		c.guardSpan(p.Name(), "request", &rep, start)
+		c.guardSpan(p.Name(), "request", &rep, start, time.Now())
 		if w != nil {
 			c.policies = append(c.policies, watching{policy: p, watch: w})
 		}

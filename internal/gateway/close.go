@@ -31,7 +31,7 @@ func (c *Call) Close() {
 		if !c.result.FirstChunk.IsZero() {
 			start = c.result.FirstChunk
 		}
-		c.guardSpan(p.policy.Name(), "response", &rep, start)
+		c.guardSpan(p.policy.Name(), "response", &rep, start, now)
 	}
 	c.endAttempt(&c.attempt, "", now)
 	c.closeChat(now)
@@ -53,8 +53,8 @@ func (c *Call) closeChat(now time.Time) {
 	if full && c.captures() {
 		s.SetContent(c.llm.Request, &c.result)
 	}
-	if c.step > 0 {
-		s.Int(telemetry.SpanwayAttempts, int64(c.step))
+	if c.tried > 0 {
+		s.Int(telemetry.SpanwayAttempts, int64(c.tried))
 	}
 	s.String(telemetry.SpanwayOutcome, string(c.outcome))
 	s.Float(telemetry.SpanwayGatewayOverhead, c.overhead.Seconds())

@@ -16,7 +16,17 @@ const maxPlan = 16
 // plan is the targets of a call's attempts in order.
 type plan struct {
 	steps [maxPlan]*target
+	until [maxPlan]time.Time // before which a step's backend asked not to be called; mostly zero
 	n     int
+}
+
+// postpone keeps the steps from i on that go to b until a time.
+func (p *plan) postpone(i int, b *Backend, until time.Time) {
+	for ; i < p.n; i++ {
+		if p.steps[i].backend == b {
+			p.until[i] = until
+		}
+	}
 }
 
 // makePlan orders r's targets: group after group, within a group drawn by weight; once every target had its turn, it
@@ -87,17 +97,16 @@ func (r *Route) Retryable(status int) bool {
 	return r.retry.status[status] || r.retry.any5xx && status >= 500
 }
 
-// backoff is the pause before attempt n+1, the n-th having failed: exponential with full jitter, and at least what the
-// provider asked for. ok is false when the provider asks for longer than the rule allows.
-func (r *retryRule) backoff(n int, after time.Duration) (d time.Duration, ok bool) {
+// backoff is the pause before attempt n+1, the n-th having failed: exponential with full jitter.
+func (r *retryRule) backoff(n int) time.Duration {
 	ceiling := r.base << min(n-1, 20)
 	if ceiling > r.max || ceiling < 0 {
 		ceiling = r.max
 	}
-	if ceiling > 0 {
-		d = time.Duration(rand.Int64N(int64(ceiling) + 1)) //nolint:gosec // jitter
+	if ceiling <= 0 {
+		return 0
 	}
-	return max(d, after), after <= r.max
+	return time.Duration(rand.Int64N(int64(ceiling) + 1)) //nolint:gosec // jitter
 }
 
 // retryAfter reads what a provider asks for (RFC 9110, section 10.2.3: seconds or a date; OpenAI's retry-after-ms).

@@ -59,7 +59,7 @@ func splitHostPort(s string) (string, int) {
 }
 
 // guardSpan records one guardrail on one side of the call.
-func (c *Call) guardSpan(name, phase string, rep *policy.Report, start time.Time) {
+func (c *Call) guardSpan(name, phase string, rep *policy.Report, start, end time.Time) {
 	if !rep.Ran {
 		return
 	}
@@ -81,7 +81,7 @@ func (c *Call) guardSpan(name, phase string, rep *policy.Report, start time.Time
 			ev.String(telemetry.SpanwayGuardrailRule, rep.Hits[i].Rule)
 		}
 	}
-	t.EndSpan(ref, time.Now())
+	t.EndSpan(ref, end)
 }
 
 // chatSpan begins the logical operation. t is the first target, nil when the call is refused before there is one.
@@ -99,10 +99,20 @@ func (c *Call) chatSpan(t *target) {
 	s.String(telemetry.GenAIOperationName, string(r.Op))
 	if t != nil {
 		c.nameProvider(s, t.backend)
+	} else {
+		s.String(telemetry.GenAIProviderName, spokenTo(r.Dialect))
 	}
 	s.SetRequest(r)
 	c.nameModel(s, model)
 	s.String(telemetry.SpanwayRoute, c.route.Name)
+}
+
+// spokenTo is the provider whose format d is: the best name there is for one that was never chosen.
+func spokenTo(d llm.Dialect) string {
+	if d == llm.Gemini {
+		return "gcp.gemini"
+	}
+	return string(d)
 }
 
 func spanName(op llm.Op, model string) string {
@@ -117,6 +127,8 @@ func (c *Call) nameProvider(s *telemetry.Span, b *Backend) {
 	s.String(telemetry.ServerAddress, b.Address)
 	s.Int(telemetry.ServerPort, int64(b.Port))
 	s.String(telemetry.SpanwayBackend, b.Name)
+	e, _ := b.endpoint(c.inbound.Dialect())
+	s.String(telemetry.AzureResourceProviderNamespace, e.Namespace)
 }
 
 func (c *Call) nameModel(s *telemetry.Span, model string) {
@@ -132,8 +144,10 @@ func (c *Call) providerSpan(a *Attempt) {
 		return
 	}
 	s := c.trace.Span(c.chat)
+	s.Unset(telemetry.AzureResourceProviderNamespace)
 	c.nameProvider(s, a.Backend)
 	c.nameModel(s, a.model)
+	s.SetRequest(c.llm.Request) // some attributes belong to some providers only
 	s.Name = spanName(c.llm.Request.Op, a.model)
 }
 
@@ -145,6 +159,7 @@ func (c *Call) attemptSpan(a *Attempt) {
 		parent = telemetry.Root
 	}
 	a.issued = time.Now()
+	c.tried++
 	o, b := &a.out, a.Backend
 	a.span = c.trace.StartSpan(method(o.Method), telemetry.KindClient, parent, a.issued)
 	s := c.trace.Span(a.span)
@@ -158,9 +173,9 @@ func (c *Call) attemptSpan(a *Attempt) {
 	s.Int(telemetry.ServerPort, int64(b.Port))
 	s.String(telemetry.SpanwayBackend, b.Name)
 	s.String(telemetry.SpanwayProvider, b.System)
-	s.Int(telemetry.SpanwayAttempt, int64(c.step))
-	if c.step > 1 {
-		s.Int(telemetry.HTTPRequestResendCount, int64(c.step-1))
+	s.Int(telemetry.SpanwayAttempt, int64(c.tried))
+	if c.tried > 1 {
+		s.Int(telemetry.HTTPRequestResendCount, int64(c.tried-1))
 		s.String(telemetry.SpanwayRetryReason, string(c.reason))
 	}
 	if b.conf.Propagate {

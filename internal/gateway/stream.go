@@ -38,11 +38,11 @@ type stream struct {
 	writer  llm.Writer
 	chain   []func(*llm.Event) error // the entries of the policies, and at the end encode
 	onEvent func(*llm.Event) error
-	content bool // what passes is captured
-	strip   bool // the usage frame was asked for by us: it is not the client's
-	started bool // bytes went out
-	ended   bool // the provider's response is complete
-	tail    [4]byte
+	content bool    // what passes is captured
+	strip   bool    // the usage frame was asked for by us: it is not the client's
+	started bool    // the head went out
+	ended   bool    // the provider's response is complete
+	tail    [4]byte // what went out last, for a stream
 }
 
 // init makes, once per recycled call, the closure that a reader calls.
@@ -121,6 +121,7 @@ func (c *Call) Response(dst http.Header) (status int) {
 	case translated:
 		dst["Content-Type"] = []string{s.writer.ContentType()}
 	}
+	s.started = true
 	c.status = s.status
 	return s.status
 }
@@ -162,8 +163,15 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 		s.remember(p)
 		return Segment{Out: p, End: eof}
 	}
+	if err == nil && len(c.policies) > 0 && s.reader.Truncated() {
+		err = llm.Errorf(http.StatusBadGateway, "response_too_large", "a part of the provider's response is too large for this route's policies to check")
+	}
 	if err == nil && eof {
-		err = s.flush(nil)
+		var e *llm.Error
+		if s.unfinished() {
+			e = cutError(ReasonReset)
+		}
+		err = s.flush(e)
 	}
 	if err != nil {
 		return s.refuse(err)
@@ -171,7 +179,7 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 	if s.mode == refusing && eof {
 		return Segment{Reply: s.translateError(), End: true}
 	}
-	s.started = s.started || len(c.out) > 0
+	s.remember(c.out)
 	return Segment{Out: c.out, End: eof}
 }
 
@@ -231,7 +239,6 @@ func (s *stream) refuse(err error) Segment {
 	if !s.started && len(c.out) == 0 {
 		return Segment{Reply: c.reply(e.Status, c.inbound.Error(e)), End: true}
 	}
-	s.started = true
 	return s.sayError(e)
 }
 
@@ -241,9 +248,7 @@ func (s *stream) sayError(e *llm.Error) Segment {
 	if s.framing == dialect.Whole || s.framing == dialect.Array && s.mode == verbatim || c.llm.Request == nil {
 		return Segment{Out: c.out, End: true, Abort: true}
 	}
-	if s.mode == verbatim && !s.atFrame() {
-		c.out = append(c.out, "\n\n"...)
-	}
+	c.out = s.endFrame(c.out)
 	c.out = append(c.out, c.inbound.StreamError(c.llm.Request, e)...)
 	return Segment{Out: c.out, End: true}
 }
@@ -289,7 +294,7 @@ func (c *Call) Cut(r Reason) Segment {
 			e = asError(err)
 		}
 	}
-	if !s.started && s.mode != verbatim {
+	if !s.started {
 		return Segment{Reply: c.reply(e.Status, c.inbound.Error(e)), End: true}
 	}
 	return s.sayError(e)
@@ -313,15 +318,32 @@ func (s *stream) remember(p []byte) {
 		copy(s.tail[:], s.tail[len(p):])
 		copy(s.tail[len(s.tail)-len(p):], p)
 	}
-	s.started = s.started || len(p) > 0
 }
 
-// atFrame reports whether what went out ends where a frame ends.
-func (s *stream) atFrame() bool {
-	if s.framing == dialect.NDJSON {
-		return !s.started || s.tail[3] == '\n'
+// endFrame appends to out, which goes out next, what ends the frame that it or what went out before it leaves open.
+func (s *stream) endFrame(out []byte) []byte {
+	s.remember(out)
+	switch {
+	case s.tail == [4]byte{}: // nothing went out
+		return out
+	case s.framing == dialect.Array:
+		return out
+	case s.framing == dialect.NDJSON:
+		if s.tail[3] != '\n' {
+			out = append(out, '\n')
+		}
+		return out
+	case bytes.HasSuffix(s.tail[:], []byte("\n\n")) || bytes.HasSuffix(s.tail[:], []byte("\r\n\r\n")):
+		return out
 	}
-	return !s.started || bytes.HasSuffix(s.tail[:], []byte("\n\n")) || bytes.HasSuffix(s.tail[:], []byte("\r\n\r\n"))
+	return append(out, "\n\n"...)
+}
+
+// unfinished reports whether a stream ended well by its framing, but a choice in it got no finish reason, nor did the
+// dialect's own end come: where the end of the connection is the end of the body, this is how a cut looks.
+func (s *stream) unfinished() bool {
+	r := &s.call.result
+	return s.framing != dialect.Whole && s.status < http.StatusBadRequest && !r.Last && r.Err == nil && !s.reader.Truncated() && r.Unfinished()
 }
 
 // complete names the outcome of a response that came whole.
@@ -341,6 +363,9 @@ func (c *Call) complete() {
 			failure = "error"
 		}
 		c.end(OutcomeUpstreamError, failure)
+	case s.reader != nil && s.unfinished():
+		c.end(OutcomeUpstreamCut, string(ReasonReset))
+		c.endAttempt(&c.attempt, string(ReasonReset), c.result.LastChunk)
 	default:
 		c.end(OutcomeOK, "")
 	}

@@ -102,6 +102,16 @@ func (r *Result) FinishReasons() []string {
 	return out
 }
 
+// Unfinished reports whether there is a choice whose finish reason never came.
+func (r *Result) Unfinished() bool {
+	for i, f := range r.finish {
+		if f == "" && r.seen[i] {
+			return true
+		}
+	}
+	return false
+}
+
 // Messages returns the captured response, one message per choice.
 func (r *Result) Messages() []Message {
 	reasons := r.FinishReasons()

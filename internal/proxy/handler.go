@@ -225,6 +225,9 @@ func (x *exchange) send(s gateway.Segment, flush bool) bool {
 	}
 	if s.Abort {
 		x.abort = true
+		if x.started {
+			x.flush() // what came before the break is the client's
+		}
 	}
 	return !s.End
 }

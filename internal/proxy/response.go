@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
@@ -16,6 +17,7 @@ import (
 const (
 	decodedPiece = 8 << 10  // what is decompressed at a time, bytes
 	maxDiscard   = 64 << 10 // of an answer that is not used, to keep its connection
+	discardTime  = 50 * time.Millisecond
 )
 
 // response is a provider's response body, decompressed where the pipeline has to read it. A provider is asked for identity;
@@ -82,12 +84,22 @@ func (r *response) next() ([]byte, error) {
 	}
 	n, err := r.decoder.Read(r.buf)
 	if err != nil && err != io.EOF {
-		var e *upstream.Error
-		if !errors.As(err, &e) {
-			err = &upstream.Error{Op: upstream.OpBody, Kind: upstream.Reset, Err: err}
-		}
+		err = decodeError(err)
 	}
 	return r.buf[:n], err
+}
+
+// decodeError is err as the pipeline takes it: compressed data that stops early was cut, other data is not what its head says.
+func decodeError(err error) error {
+	var e *upstream.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	kind := upstream.Malformed
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		kind = upstream.Reset
+	}
+	return &upstream.Error{Op: upstream.OpBody, Kind: kind, Err: err}
 }
 
 // discard reads a little of a body that is not used, so that its connection can serve again, and ends it.
@@ -96,7 +108,8 @@ func (r *response) discard() {
 	if r.ContentLength > maxDiscard || r.Header.Get("Content-Type") == "text/event-stream" {
 		return
 	}
-	for n := 0; n < maxDiscard; {
+	r.SetIdle(discardTime)
+	for n, start := 0, time.Now(); n < maxDiscard && time.Since(start) < discardTime; {
 		p, err := r.Next()
 		if err != nil {
 			return

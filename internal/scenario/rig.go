@@ -5,6 +5,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -28,6 +29,7 @@ type Span struct {
 	Attrs      map[string]any
 	Events     []string
 	ID, Trace  string
+	ParentID   string // all zeros for the root of the whole trace
 	Start, End time.Time
 }
 
@@ -52,13 +54,18 @@ func Start(t testing.TB, conf string) *Gateway {
 // StartWith is Start with the process's facts.
 func StartWith(t testing.TB, conf string, env gateway.Env) *Gateway {
 	t.Helper()
+	return StartLogging(t, conf, env, t.Output())
+}
+
+// StartLogging is StartWith with a place for the log, debugging included.
+func StartLogging(t testing.TB, conf string, env gateway.Env, logs io.Writer) *Gateway {
+	t.Helper()
 	w := &Gateway{notify: make(chan struct{}, 1)}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	w.Server = proxy.New(log)
+	w.Server = proxy.New(slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err := w.Load(t.Context(), conf, env); err != nil {
 		t.Fatal(err)
 	}
-	w.URL, w.Admin = "http://"+w.Addresses()[0], w.AdminAddress()
+	w.URL, w.Admin = w.URLs()[0], w.AdminAddress()
 	t.Cleanup(func() {
 		if err := w.Shutdown(time.Second); err != nil {
 			t.Errorf("shutdown: %v", err)
@@ -95,7 +102,7 @@ func (w *Gateway) keep(t *telemetry.Trace) {
 	for i := range t.Spans {
 		s := &t.Spans[i]
 		spans[i] = Span{Name: s.Name, Kind: s.Kind, Failed: s.Failed, Parent: names[s.Parent.String()], Attrs: map[string]any{},
-			ID: s.ID.String(), Trace: t.ID.String(), Start: s.Start, End: s.End}
+			ID: s.ID.String(), ParentID: s.Parent.String(), Trace: t.ID.String(), Start: s.Start, End: s.End}
 		for j := range s.Attrs {
 			spans[i].Attrs[s.Attrs[j].Key.String()] = value(&s.Attrs[j])
 		}
