@@ -166,11 +166,10 @@ func (r *runner) loop(ctx context.Context) {
 // banner says where the gateway listens, where traces go, and what to try.
 func (r *runner) banner() {
 	var b strings.Builder
-	addrs := r.server.Addresses()
-	base := "http://" + addrs[0]
+	urls := r.server.URLs()
 	fmt.Fprintf(&b, "Spanway %s\n\n", version())
-	for _, a := range addrs {
-		fmt.Fprintf(&b, "  gateway  %s\n", "http://"+a)
+	for _, u := range urls {
+		fmt.Fprintf(&b, "  gateway  %s\n", u)
 	}
 	if a := r.server.AdminAddress(); a != "" {
 		fmt.Fprintf(&b, "  admin    http://%s  (/healthz /readyz /metrics)\n", a)
@@ -182,7 +181,7 @@ func (r *runner) banner() {
 	fmt.Fprintf(&b, "  traces   %s\n", where)
 	fmt.Fprintf(&b, "  config   %s\n\n", r.source.name)
 	if r.source.name == builtin {
-		fmt.Fprintf(&b, "Try it, no key needed:\n\n  curl %s/demo/v1/chat/completions -d '{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n", base)
+		fmt.Fprintf(&b, "Try it, no key needed:\n\n  curl %s/demo/v1/chat/completions -d '{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n", urls[0])
 		fmt.Fprintf(&b, "Add \"stream\":true to stream it, or model demo-fail-503-once to see a retry.\n\n")
 	}
 	_, _ = io.WriteString(r.out, b.String())

@@ -20,6 +20,8 @@ type options struct {
 	only    string
 	workers int
 	streams int
+	profile string
+	model   string
 }
 
 func main() {
@@ -31,6 +33,8 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "throughput, latency, memory or long; default all")
 	flag.IntVar(&o.workers, "workers", 16, "connections of the closed-loop load")
 	flag.IntVar(&o.streams, "streams", 5000, "open streams of the memory measurement")
+	flag.StringVar(&o.profile, "profile", "", "only write a CPU profile of the gateway, traces exported, to this file")
+	flag.StringVar(&o.model, "model", "unary", "what is profiled: unary or stream")
 	flag.StringVar(&role.role, "role", "", "internal: what this process plays")
 	flag.StringVar(&role.upstream, "upstream", "", "internal: address of the upstream")
 	flag.StringVar(&role.collector, "collector", "", "internal: endpoint of the collector")

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
 	"slices"
 	"time"
 )
@@ -30,6 +34,9 @@ func measure(o *options) error {
 		subjects = append(subjects, &subject{name: "spanway, traces " + tracing,
 			args: []string{"-role", "spanway", "-upstream", up.addr, "-collector", coll.addr, "-tracing", tracing}})
 	}
+	if o.profile != "" {
+		return withSubjects(subjects, func() error { return profile(o, subjects, up) })
+	}
 	for _, part := range []struct {
 		name string
 		run  func(*options, []*subject, *child) error
@@ -54,6 +61,27 @@ func withSubjects(subjects []*subject, run func() error) error {
 		defer c.stop()
 	}
 	return run()
+}
+
+// profile writes a CPU profile of the last subject, traces exported, under load to the file that o names.
+func profile(o *options, subjects []*subject, _ *child) error {
+	s := subjects[len(subjects)-1]
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := closedLoop(s.child.addr, request(s.child.addr, o.model, 1<<10), o.workers, profileTime+time.Second)
+		done <- err
+	}()
+	r, err := http.Get("http://" + s.child.control + "/profile")
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	f, err := os.Create(o.profile)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r.Body)
+	return errors.Join(err, f.Close(), <-done)
 }
 
 // sample is one measurement of one subject under closed-loop load.

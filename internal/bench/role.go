@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func announce(addrs ...string) error {
 	return err
 }
 
-// control serves the process's memory statistics.
+// control serves the process's memory statistics, and a CPU profile.
 func control() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -55,8 +56,15 @@ func control() (string, error) {
 	}
 	go func() {
 		_ = http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a benchmark's own
-			if r.URL.Path == "/gc" {
+			switch r.URL.Path {
+			case "/gc":
 				runtime.GC()
+			case "/profile":
+				if err := pprof.StartCPUProfile(w); err == nil {
+					time.Sleep(profileTime)
+					pprof.StopCPUProfile()
+				}
+				return
 			}
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
@@ -65,6 +73,9 @@ func control() (string, error) {
 	}()
 	return ln.Addr().String(), nil
 }
+
+// profileTime is how long /profile looks.
+const profileTime = 3 * time.Second
 
 // memory is what control tells.
 type memory struct{ Mallocs, Bytes, Heap, RSS uint64 }
@@ -131,7 +142,7 @@ telemetry: %s
 	if err != nil {
 		return err
 	}
-	if err := announce(server.Addresses()[0], ctl); err != nil {
+	if err := announce(strings.TrimPrefix(server.URLs()[0], "http://"), ctl); err != nil {
 		return err
 	}
 	return server.Shutdown(time.Second)

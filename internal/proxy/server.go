@@ -11,8 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spanway/spanway/internal/gateway"
@@ -144,7 +146,10 @@ func (s *Server) bind(ctx context.Context, g *ir.Gateway) (opened []bound, err e
 			}
 		}
 		var lc net.ListenConfig
-		if o.ln, err = lc.Listen(ctx, "tcp", l.Address); err != nil {
+		o.ln, err = lc.Listen(ctx, "tcp", l.Address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return opened, fmt.Errorf("listener %q: %s is in use: stop what listens there, or configure another address", l.Name, l.Address)
+		} else if err != nil {
 			return opened, fmt.Errorf("listener %q: %w", l.Name, err)
 		}
 		opened = append(opened, o)
@@ -225,12 +230,17 @@ func (s *Server) drain(ctx context.Context, l *listening, d time.Duration) {
 	}
 }
 
-// Addresses are the addresses that clients reach, in no order.
-func (s *Server) Addresses() []string {
+// URLs are where clients reach the gateway, sorted.
+func (s *Server) URLs() []string {
 	var out []string
 	for _, l := range s.open {
-		out = append(out, l.addr.String())
+		scheme := "http"
+		if l.server.TLSConfig != nil {
+			scheme = "https"
+		}
+		out = append(out, scheme+"://"+l.addr.String())
 	}
+	slices.Sort(out)
 	return out
 }
 
