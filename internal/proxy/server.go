@@ -235,7 +235,7 @@ func (s *Server) URLs() []string {
 	var out []string
 	for _, l := range s.open {
 		scheme := "http"
-		if l.server.TLSConfig != nil {
+		if l.conf.TLS != nil { // the server makes itself a TLSConfig
 			scheme = "https"
 		}
 		out = append(out, scheme+"://"+l.addr.String())
