@@ -205,14 +205,14 @@ func longStream(_ *options, subjects []*subject, _ *child) error {
 	fmt.Printf("One stream of 10,000 chunks\n%-28s %16s %16s\n", "proxy", "heap before KiB", "heap after KiB")
 	for _, s := range subjects {
 		req := request(s.child.addr, "long", 1<<10)
-		if _, _, err := closedLoop(s.child.addr, req, 1, 1); err != nil { // warms up
+		if err := once(s, req); err != nil { // warms up
 			return err
 		}
 		before, err := s.child.memory(true)
 		if err != nil {
 			return err
 		}
-		if _, _, err := closedLoop(s.child.addr, req, 1, 1); err != nil {
+		if err := once(s, req); err != nil {
 			return err
 		}
 		after, err := s.child.memory(true)
@@ -223,4 +223,14 @@ func longStream(_ *options, subjects []*subject, _ *child) error {
 	}
 	fmt.Println()
 	return nil
+}
+
+// once makes one call that is answered whole. The bare proxy forwards bodies while it reads them, and cuts some answers.
+func once(s *subject, req []byte) (err error) {
+	for range 20 {
+		if _, _, err = closedLoop(s.child.addr, req, 1, 1); err == nil {
+			return nil
+		}
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -103,7 +104,8 @@ func playBare(f *roleFlags) error {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 10000
 	transport.MaxIdleConns = 10000
-	rp := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	rp := &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	go func() { _ = http.Serve(ln, rp) }() //nolint:gosec // a benchmark's own
 	ctl, err := control()
 	if err != nil {
@@ -129,12 +131,12 @@ telemetry: %s
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	traces, err := telemetry.New(context.Background(), g.Telemetry, telemetry.Options{Version: "bench", Logger: log})
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	traces, err := telemetry.New(context.Background(), g.Telemetry, telemetry.Options{Version: "bench", Logger: logger})
 	if err != nil {
 		return err
 	}
-	server := proxy.New(log)
+	server := proxy.New(logger)
 	if err := server.Apply(context.Background(), g, snapshot, traces); err != nil {
 		return err
 	}
