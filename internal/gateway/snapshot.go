@@ -23,6 +23,9 @@ type Snapshot struct {
 	Backends []*Backend
 	Limits   ir.Limits
 
+	// Blocking says that a policy of some route does I/O: Call.Request and Call.Body may then wait.
+	Blocking bool
+
 	routes   routes
 	inbounds []llm.Inbound
 }
@@ -53,7 +56,6 @@ type Route struct {
 	targets     int
 	retry       retryRule
 	policies    []policy.Policy
-	blocking    bool
 	capture     bool
 	streamUsage bool
 }
@@ -81,6 +83,9 @@ func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
 		r, err := compileRoute(&g.Routes[i], byName, g.Telemetry.Capture == "messages")
 		if err != nil {
 			return nil, fmt.Errorf("route %q: %w", g.Routes[i].Name, err)
+		}
+		for _, p := range r.policies {
+			s.Blocking = s.Blocking || p.Blocking()
 		}
 		s.routes.add(r)
 	}
@@ -157,7 +162,7 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 		if err != nil {
 			return nil, fmt.Errorf("policy %d: %w", i+1, err)
 		}
-		r.policies, r.blocking = append(r.policies, p), r.blocking || p.Blocking()
+		r.policies = append(r.policies, p)
 	}
 	return r, nil
 }
