@@ -6,6 +6,7 @@ SHELL := bash
 
 GOTESTFLAGS ?=
 FUZZTIME ?= 10s
+FUZZ_PKGS ?= ./...
 BENCHTIME ?= 1s
 BENCH_PKGS ?= ./...
 # The end-to-end measurement: the gateway beside a bare reverse proxy.
@@ -39,7 +40,7 @@ lint: ## check the code with golangci-lint
 	.tools/bin/golangci-lint run ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
-	@tools/fuzz.sh $(FUZZTIME)
+	@tools/fuzz.sh $(FUZZTIME) $(FUZZ_PKGS)
 
 bench: bench-micro bench-e2e ## measure the packages, then the gateway beside a bare proxy
 

@@ -43,7 +43,9 @@ func TestNoHiddenStart(t *testing.T) {
 			}
 		}
 		for _, im := range s.file.Imports {
-			if im.Name != nil && im.Name.Name == "_" && im.Path.Value != `"embed"` {
+			// gRPC knows no other way to a compressor, which tests need to play a collector.
+			needed := im.Path.Value == `"embed"` || s.test && im.Path.Value == `"google.golang.org/grpc/encoding/gzip"`
+			if im.Name != nil && im.Name.Name == "_" && !needed {
 				t.Errorf("%s imports %s for its side effects: tables and wiring are explicit", s.line(im), im.Path.Value)
 			}
 		}

@@ -1,4 +1,6 @@
-package demo
+// Package sdk asks the demo provider through the providers' own SDKs: what these accept is what a provider may send. It is
+// apart from internal/demo so that fuzzing the latter does not build the SDKs.
+package sdk
 
 import (
 	"errors"
@@ -11,15 +13,15 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/responses"
 	"google.golang.org/genai"
+
+	"github.com/spanway/spanway/internal/demo"
 )
 
 const hello = "Hello from Spanway's demo provider. You sent 1 message of 3 tokens in all. The last one says: Hi there!"
 
-// The tests below ask through the providers' own SDKs: what these accept is what a provider may send.
-
 func openAIClient(t *testing.T) openai.Client {
 	t.Helper()
-	srv := httptest.NewServer(Handler(Options{}))
+	srv := httptest.NewServer(demo.Handler(demo.Options{}))
 	t.Cleanup(srv.Close)
 	return openai.NewClient(option.WithBaseURL(srv.URL+"/v1"), option.WithAPIKey("none"), option.WithMaxRetries(0))
 }
@@ -107,13 +109,13 @@ func TestOpenAISDKEmbeddings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Data) != 2 || len(r.Data[1].Embedding) != defaultDimensions || r.Usage.PromptTokens != 2 {
+	if len(r.Data) != 2 || len(r.Data[1].Embedding) != 16 || r.Usage.PromptTokens != 2 {
 		t.Errorf("got %d vectors, usage %+v", len(r.Data), r.Usage)
 	}
 }
 
 func TestAnthropicSDK(t *testing.T) {
-	srv := httptest.NewServer(Handler(Options{}))
+	srv := httptest.NewServer(demo.Handler(demo.Options{}))
 	defer srv.Close()
 	c := anthropic.NewClient(anthropicoption.WithBaseURL(srv.URL), anthropicoption.WithAPIKey("none"), anthropicoption.WithMaxRetries(0))
 	ask := func(model string) anthropic.MessageNewParams {
@@ -156,7 +158,7 @@ func TestAnthropicSDK(t *testing.T) {
 }
 
 func TestGeminiSDK(t *testing.T) {
-	srv := httptest.NewServer(Handler(Options{}))
+	srv := httptest.NewServer(demo.Handler(demo.Options{}))
 	defer srv.Close()
 	c, err := genai.NewClient(t.Context(), &genai.ClientConfig{Backend: genai.BackendGeminiAPI, APIKey: "none",
 		HTTPOptions: genai.HTTPOptions{BaseURL: srv.URL}})
