@@ -230,6 +230,8 @@ func (c *Call) Abandon(r Reason) *Reply {
 		return c.refuse(OutcomeShutdown, llm.Errorf(http.StatusServiceUnavailable, string(r), "the gateway is shutting down"))
 	case ReasonTooLarge:
 		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusRequestEntityTooLarge, "request_too_large", "the request body is larger than %d bytes", c.BodyLimit()))
+	case ReasonSlowBody:
+		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusRequestTimeout, string(r), "the request body did not come in time"))
 	case ReasonTimeout:
 		return c.refuse(OutcomeTimeout, llm.Errorf(http.StatusGatewayTimeout, string(r), "the call took longer than the route allows"))
 	}

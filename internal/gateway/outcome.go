@@ -35,6 +35,8 @@ const (
 	ReasonClientGone Reason = "client_gone"       // the client hung up
 	ReasonShutdown   Reason = "shutdown"          // the process stops
 	ReasonTooLarge   Reason = "request_too_large" // the body is over the limit
+	ReasonSlowBody   Reason = "request_timeout"   // the body did not come in time
+	ReasonInvalid    Reason = "invalid_request"   // what would have to be sent to the provider is no valid request
 	ReasonBadBody    Reason = "unreadable_body"   // the body ended early or its framing is broken
 )
 

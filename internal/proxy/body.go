@@ -14,34 +14,34 @@ import (
 const keptBody = 256 << 10
 
 // readBody reads the request's body whole, before anything of it is forwarded: a provider that answers at once would
-// otherwise cut the transfer short. A Reply says why there is none.
-func (x *exchange) readBody() ([]byte, *gateway.Reply) {
+// otherwise cut the transfer short. When ok is false the call has ended, with a Reply if there is somebody to read it.
+func (x *exchange) readBody() (body []byte, reply *gateway.Reply, ok bool) {
 	r, limit := x.r, x.call.BodyLimit()
 	if r.ContentLength == 0 || r.Body == http.NoBody {
-		return nil, nil
+		return nil, nil, true
 	}
 	if len(r.TransferEncoding) > 0 {
 		// Whoever relayed this may have read another length: the connection ends here (RFC 9112, section 6.1).
 		x.w.Header()["Connection"] = []string{"close"}
 		if conflicting(r) {
-			return nil, x.call.Abandon(gateway.ReasonBadBody)
+			return nil, x.call.Abandon(gateway.ReasonBadBody), false
 		}
 	}
 	if r.ContentLength > limit {
-		return nil, x.call.Abandon(gateway.ReasonTooLarge)
+		return nil, x.call.Abandon(gateway.ReasonTooLarge), false
 	}
 	rc := http.NewResponseController(x.w)
-	_ = rc.SetReadDeadline(time.Now().Add(bodyPatience)) // without support there is no deadline
+	_ = rc.SetReadDeadline(time.Now().Add(x.handler.patience)) // without support there is no deadline
 	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	buf := x.handler.getBody(r.ContentLength)
 	b, err := readAll((*buf)[:0], r.Body, r.ContentLength, limit)
 	*buf = b
 	if err != nil {
 		x.handler.putBody(buf)
-		return nil, x.bodyFailed(err)
+		return nil, x.bodyFailed(err), false
 	}
 	x.body = buf
-	return b, nil
+	return b, nil, true
 }
 
 var errTooLarge = errors.New("body too large")
@@ -72,7 +72,7 @@ func (x *exchange) bodyFailed(err error) *gateway.Reply {
 	case errors.Is(err, errTooLarge):
 		return x.call.Abandon(gateway.ReasonTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return x.call.Abandon(gateway.ReasonBadBody)
+		return x.call.Abandon(gateway.ReasonSlowBody)
 	case x.r.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF):
 		return x.call.Abandon(x.whyUnread(err))
 	}

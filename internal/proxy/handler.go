@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"github.com/spanway/spanway/internal/upstream"
 )
 
-// bodyPatience is how long a client may pause while it sends a request body.
+// bodyPatience is how long a client may take to send a request body.
 const bodyPatience = 60 * time.Second
 
 // errShutdown is the cause of contexts that end because the process does.
@@ -27,6 +28,8 @@ type handler struct {
 	log     *slog.Logger
 	scheme  string
 	bodies  sync.Pool
+
+	patience time.Duration // with a request's body
 }
 
 // ServeHTTP carries one call. Whatever happens, its trace is closed once.
@@ -67,10 +70,9 @@ type exchange struct {
 
 // close ends the trace and, where the client must notice that its response is broken, the connection.
 func (x *exchange) close() {
-	failed := recover()
-	if failed != nil && failed != http.ErrAbortHandler {
-		x.handler.log.Error("call panicked", "panic", failed)
-		x.abort = true
+	if failed := recover(); failed != nil {
+		x.handler.log.Error("call panicked", "panic", failed, "stack", string(debug.Stack()))
+		x.abort = !x.apologise()
 	}
 	if x.cancel != nil {
 		x.cancel()
@@ -84,13 +86,25 @@ func (x *exchange) close() {
 	}
 }
 
+// apologise answers a call that panicked, and reports whether it could: nothing of a response may have gone out before.
+func (x *exchange) apologise() (ok bool) {
+	defer func() { ok = recover() == nil && ok }()
+	if x.started {
+		return false
+	}
+	x.reply(x.call.Refuse(llm.Errorf(http.StatusInternalServerError, "internal_error", "internal error")))
+	return true
+}
+
 func (x *exchange) run() {
-	body, reply := x.readBody()
-	if reply == nil {
+	body, reply, ok := x.readBody()
+	if ok {
 		reply = x.call.Request(body)
 	}
 	if reply != nil {
 		x.reply(reply)
+	}
+	if reply != nil || !ok {
 		return
 	}
 	if d := x.call.Timeout(); d > 0 {
@@ -170,6 +184,14 @@ func (x *exchange) why(err error) gateway.Reason {
 	return gateway.ReasonReset
 }
 
+// whyUnsent names the reason of a write to the client that failed.
+func (x *exchange) whyUnsent() gateway.Reason {
+	if errors.Is(context.Cause(x.r.Context()), errShutdown) {
+		return gateway.ReasonShutdown
+	}
+	return gateway.ReasonClientGone
+}
+
 // pause waits out a backoff and reports whether the call goes on.
 func (x *exchange) pause(d time.Duration) bool {
 	if d <= 0 {
@@ -215,11 +237,11 @@ func (x *exchange) send(s gateway.Segment, flush bool) bool {
 	}
 	if len(s.Out) > 0 {
 		if _, err := x.w.Write(s.Out); err != nil {
-			x.call.Cut(gateway.ReasonClientGone)
+			x.call.Cut(x.whyUnsent())
 			return false
 		}
 		if flush && !x.flush() {
-			x.call.Cut(gateway.ReasonClientGone)
+			x.call.Cut(x.whyUnsent())
 			return false
 		}
 	}
@@ -261,7 +283,7 @@ func (x *exchange) reply(r *gateway.Reply) {
 	x.w.WriteHeader(r.Status)
 	if x.r.Method != http.MethodHead {
 		if _, err := x.w.Write(r.Body); err != nil {
-			x.call.Cut(gateway.ReasonClientGone)
+			x.call.Cut(x.whyUnsent())
 		}
 	}
 }

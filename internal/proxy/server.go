@@ -183,7 +183,7 @@ func (s *Server) serve(o bound) {
 		if o.tls != nil {
 			scheme = "https"
 		}
-		l.server.Handler = &handler{engine: s.engine, clients: &s.clients, log: s.log, scheme: scheme}
+		l.server.Handler = &handler{engine: s.engine, clients: &s.clients, log: s.log, scheme: scheme, patience: bodyPatience}
 		l.server.BaseContext = func(net.Listener) context.Context { return s.base }
 		l.server.ConnContext = rememberConn
 		l.server.Protocols = new(http.Protocols)
