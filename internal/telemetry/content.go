@@ -212,7 +212,7 @@ func (w *contentWriter) part(p *llm.Part) {
 		w.text(p.Name)
 		w.member("id", p.ID)
 		w.raw(`,"arguments":`)
-		w.value(p.Text)
+		w.value(orElse(p.Text, "{}"))
 	case llm.PartToolResult:
 		w.raw(`{"type":"tool_call_response","response":`)
 		w.value(p.Text)

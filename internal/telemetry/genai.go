@@ -35,6 +35,7 @@ func (s *Span) SetRequest(r *llm.Request) {
 	if p.ChoiceCount.V != 1 {
 		s.optInt(GenAIRequestChoiceCount, p.ChoiceCount)
 	}
+	s.optInt(GenAIEmbeddingsDimensionCount, p.Dimensions) // until the result tells the true length
 	s.Strings(GenAIRequestStopSequences, p.Stop)
 	s.Strings(GenAIRequestEncodingFormats, p.EncodingFormats)
 	s.String(GenAIOutputType, p.OutputType)
