@@ -178,6 +178,8 @@ func (a *Attempt) Failed(r Reason) Verdict {
 		status, text = http.StatusGatewayTimeout, "the provider did not answer in time"
 	case ReasonReset:
 		text = "the provider closed the connection before it answered"
+	case ReasonInvalid:
+		status, text = http.StatusBadRequest, "the path, the query or a header field of the request is not valid"
 	case ReasonMalformed:
 		text = "the provider's answer is not HTTP"
 	}

@@ -25,14 +25,16 @@ type Call struct {
 	llm    llm.Call
 	trace  *telemetry.Trace
 
-	routes    []*Route
-	routesBuf [4]*Route
-	route     *Route
-	inbound   llm.Inbound // never nil
-	api       llm.API     // "" for a path that passes through
-	body      []byte
-	cred      string // the client's own credential, bare
-	credFrom  string // the header that it came in; "" = the query
+	routes      []*Route
+	routesBuf   [4]*Route
+	route       *Route
+	inbound     llm.Inbound // never nil
+	api         llm.API     // "" for a path that passes through
+	wrongMethod bool
+	body        []byte
+	cred        string // the client's own credential, bare
+	credBound   bool   // it is only good where it stands
+	credFrom    string // the header that it came in; "" = the query
 
 	policies []watching
 	plan     plan
@@ -85,9 +87,29 @@ func (c *Call) recognise() {
 		}
 	}
 	c.inbound, c.api = openai.Dialect{}, ""
-	if c.route != nil {
-		c.inbound = c.inboundOf(c.route.groups[0][0].backend.provider.Endpoints[0].Outbound.Dialect())
+	if in := c.misused(); in != nil {
+		c.inbound, c.wrongMethod = in, true
+	} else if c.route != nil {
+		c.inbound = c.inboundOf(c.route.groups[0][0].backend.provider.At(h.Path).Outbound.Dialect())
 	}
+}
+
+// misused is the dialect of which the path is an API, when the method is not one that the path has: these APIs are called with
+// POST. OpenAI has lists at some of their paths, and OPTIONS asks for any.
+func (c *Call) misused() llm.Inbound {
+	h := &c.llm.Head
+	if h.Method == http.MethodPost || h.Method == http.MethodOptions {
+		return nil
+	}
+	for _, in := range c.state.snapshot.inbounds {
+		if _, ok := in.Accepts(http.MethodPost, h.Path); ok {
+			if in.Dialect() == llm.OpenAI && (h.Method == http.MethodGet || h.Method == http.MethodHead) {
+				return nil
+			}
+			return in
+		}
+	}
+	return nil
 }
 
 // barePath is the path that a route's bare prefix stands for: its first target's own.
@@ -116,6 +138,14 @@ func (c *Call) Request(body []byte) *Reply {
 	if c.route == nil {
 		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusNotFound, "route_not_found", "no route matches %s %s", c.in.Head.Method, printable(c.in.Head.Path)))
 	}
+	if climbs(c.in.Head.Path) {
+		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusBadRequest, "invalid_path", "the path has a segment . or .."))
+	}
+	if c.wrongMethod {
+		r := c.refuse(OutcomeClientError, llm.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "%s takes POST, not %s", printable(c.llm.Head.Path), printable(c.in.Head.Method)))
+		r.Header["Allow"] = []string{http.MethodPost}
+		return r
+	}
 	if c.api != "" {
 		if r := c.parse(body); r != nil {
 			return r
@@ -123,10 +153,10 @@ func (c *Call) Request(body []byte) *Reply {
 	} else if last := c.routes[len(c.routes)-1]; len(last.match.models) == 0 {
 		c.route = last // a path that passes through names no model
 	}
-	if r := c.selectRoute(); r != nil {
+	if r := c.models(); r != nil {
 		return r
 	}
-	if r := c.models(); r != nil {
+	if r := c.selectRoute(); r != nil {
 		return r
 	}
 	c.route.makePlan(&c.plan)
@@ -179,25 +209,6 @@ func (c *Call) selectRoute() *Reply {
 	e := llm.Errorf(http.StatusNotFound, "model_not_found", "%s: no route for %s takes it", what, printable(c.in.Head.Path))
 	e.Param = "model"
 	return c.refuse(OutcomeClientError, e)
-}
-
-// models answers the list of models where the route's configuration, not one provider, says what they are.
-func (c *Call) models() *Reply {
-	h := &c.llm.Head
-	if c.api != "" || h.Method != http.MethodGet || !strings.HasSuffix(h.Path, "/models") {
-		return nil
-	}
-	ids := c.route.modelIDs()
-	first := c.route.groups[0][0]
-	_, native := first.backend.provider.Endpoint(llm.OpenAI)
-	if native && (c.route.targets == 1 || len(ids) == 0) && first.model == "" && first.backend.conf.Model == "" && len(first.backend.conf.Models) == 0 {
-		return nil
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	c.outcome = OutcomeOK
-	return c.reply(http.StatusOK, openai.ModelsList(ids))
 }
 
 // check runs the policies on the request.
@@ -277,30 +288,6 @@ func printable(s string) string {
 		s = s[:bound] + "…"
 	}
 	return strings.ToValidUTF8(s, "\ufffd")
-}
-
-// modelIDs lists the models that r's configuration names.
-func (r *Route) modelIDs() []string {
-	var ids []string
-	seen := map[string]bool{"": true}
-	add := func(id string) {
-		if !seen[id] && !strings.Contains(id, "*") {
-			seen[id] = true
-			ids = append(ids, id)
-		}
-	}
-	for _, m := range r.match.models {
-		add(m)
-	}
-	for _, g := range r.groups {
-		for i := range g {
-			add(g[i].modelFor(""))
-			for alias := range g[i].backend.conf.Models {
-				add(alias)
-			}
-		}
-	}
-	return ids
 }
 
 // Inspects reports whether the pipeline reads the response's body, which must then not be compressed.

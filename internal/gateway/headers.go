@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/provider"
 )
 
@@ -49,7 +50,7 @@ func (c *Call) takeCredential() {
 			if k == "Authorization" {
 				scheme, rest, ok := strings.Cut(v, " ")
 				if !ok || !strings.EqualFold(scheme, "Bearer") {
-					c.cred, c.credFrom = v, k // of another scheme: only good where it came from
+					c.cred, c.credFrom, c.credBound = v, k, true // of another scheme
 					return
 				}
 				v = strings.TrimSpace(rest)
@@ -98,7 +99,7 @@ func (c *Call) authorize(h http.Header, b *Backend, e *provider.Endpoint, query 
 		}
 		return dropKey(query)
 	}
-	if c.cred == "" || c.credFrom == name || keptAsItIs(c, b) {
+	if c.cred == "" || c.credBound || c.credFrom == name || keptAsItIs(c, b) {
 		return query
 	}
 	c.dropCredentials(h)
@@ -106,12 +107,17 @@ func (c *Call) authorize(h http.Header, b *Backend, e *provider.Endpoint, query 
 	return dropKey(query)
 }
 
-// keptAsItIs reports whether the client's credential is one that the provider takes where it stands: Google's key parameter,
-// and on Azure a token of Entra ID (a JWT).
+// keptAsItIs reports whether the client's credential is one that the provider takes where it stands: Google's key parameter and
+// OAuth tokens, on Azure a token of Entra ID (a JWT), and what an Anthropic client sends as a bearer token.
 func keptAsItIs(c *Call, b *Backend) bool {
 	switch b.conf.Provider {
 	case "gemini":
-		return c.credFrom == "" && c.api == "" || c.credFrom == "" && b.provider.Endpoints[0].Outbound.Dialect() == c.inbound.Dialect()
+		if c.api != "" && c.inbound.Dialect() != llm.Gemini {
+			return false
+		}
+		return c.credFrom == "" || c.credFrom == "Authorization" && strings.HasPrefix(c.cred, "ya29.")
+	case "anthropic":
+		return c.credFrom == "Authorization" && c.inbound.Dialect() == llm.Anthropic
 	case "azure":
 		return c.credFrom == "Authorization" && strings.HasPrefix(c.cred, "eyJ")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -183,7 +184,7 @@ func (rs *routes) find(dst []*Route, h *llm.Head, host string) []*Route {
 		if dst, done = take(dst, rs.prefix[p], h, host); p == "" {
 			break
 		}
-		p = p[:strings.LastIndexByte(p, '/')]
+		p = p[:max(strings.LastIndexByte(p, '/'), 0)] // a path without any is "*"
 	}
 	for i := 0; i < len(rs.regex) && !done; i++ {
 		if rs.regex[i].match.regex.MatchString(h.Path) {
@@ -202,6 +203,24 @@ func take(dst, list []*Route, h *llm.Head, host string) ([]*Route, bool) {
 		}
 	}
 	return dst, false
+}
+
+// climbs reports whether an escaped path has a segment "." or ".." in whatever spelling: behind a prefix or a base path it could
+// reach what lies beside it, with our credential (RFC 3986, section 5.2.4).
+func climbs(path string) bool {
+	if !strings.Contains(path, ".") && !strings.Contains(path, "%") {
+		return false
+	}
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return true
+	}
+	for segment := range strings.FieldsFuncSeq(plain, func(c rune) bool { return c == '/' || c == '\\' }) {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 func hostOnly(hostport string) string {

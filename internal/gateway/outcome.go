@@ -75,6 +75,8 @@ func outcomeOfReason(r Reason) Outcome {
 		return OutcomeClientGone
 	case ReasonShutdown:
 		return OutcomeShutdown
+	case ReasonInvalid:
+		return OutcomeClientError
 	}
 	return OutcomeUpstreamError
 }

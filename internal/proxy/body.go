@@ -13,6 +13,9 @@ import (
 // keptBody bounds the buffers that are kept for further request bodies, bytes.
 const keptBody = 256 << 10
 
+// restPatience is how long the rest of a body that is refused may take.
+const restPatience = 500 * time.Millisecond
+
 // readBody reads the request's body whole, before anything of it is forwarded: a provider that answers at once would
 // otherwise cut the transfer short. When ok is false the call has ended, with a Reply if there is somebody to read it.
 func (x *exchange) readBody() (body []byte, reply *gateway.Reply, ok bool) {
@@ -20,6 +23,14 @@ func (x *exchange) readBody() (body []byte, reply *gateway.Reply, ok bool) {
 	if r.ContentLength == 0 || r.Body == http.NoBody {
 		return nil, nil, true
 	}
+	rc := http.NewResponseController(x.w)
+	defer func() {
+		until := time.Time{}
+		if !ok {
+			until = time.Now().Add(restPatience) // net/http reads on, so that the client gets to see the refusal
+		}
+		_ = rc.SetReadDeadline(until) // without support there is no deadline
+	}()
 	if len(r.TransferEncoding) > 0 {
 		// Whoever relayed this may have read another length: the connection ends here (RFC 9112, section 6.1).
 		x.w.Header()["Connection"] = []string{"close"}
@@ -30,9 +41,7 @@ func (x *exchange) readBody() (body []byte, reply *gateway.Reply, ok bool) {
 	if r.ContentLength > limit {
 		return nil, x.call.Abandon(gateway.ReasonTooLarge), false
 	}
-	rc := http.NewResponseController(x.w)
-	_ = rc.SetReadDeadline(time.Now().Add(x.handler.patience)) // without support there is no deadline
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
+	_ = rc.SetReadDeadline(time.Now().Add(x.handler.patience)) // likewise
 	buf := x.handler.getBody(r.ContentLength)
 	b, err := readAll((*buf)[:0], r.Body, r.ContentLength, limit)
 	*buf = b

@@ -178,8 +178,10 @@ func (x *exchange) why(err error) gateway.Reason {
 		return gateway.ReasonConnect
 	case upstream.Timeout:
 		return gateway.ReasonTimeout
-	case upstream.Malformed, upstream.Invalid:
+	case upstream.Malformed:
 		return gateway.ReasonMalformed
+	case upstream.Invalid:
+		return gateway.ReasonInvalid
 	}
 	return gateway.ReasonReset
 }

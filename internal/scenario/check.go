@@ -189,7 +189,7 @@ func (c *checker) common(s *Span) {
 
 func (c *checker) server(s *Span) {
 	c.need(s, "http.request.method", "url.scheme", "url.path", "network.protocol.version", "user_agent.original", "client.address",
-		"client.port", "server.address", "server.port", "spanway.outcome")
+		"client.port", "server.address", "spanway.outcome")
 	name, _ := s.Attrs["http.request.method"].(string)
 	if r, ok := s.Attrs["http.route"].(string); ok {
 		name += " " + r

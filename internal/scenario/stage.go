@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -116,6 +117,9 @@ var (
 	plainClient   = map[string]string{"Content-Length": "", "Date": ""}
 )
 
+// created is when a response of the gateway's own making was made.
+var created = regexp.MustCompile(`"created":1[0-9]{9}`)
+
 func headerText(b *strings.Builder, h http.Header, plain map[string]string) {
 	for _, k := range slices.Sorted(maps.Keys(h)) {
 		for _, v := range h[k] {
@@ -132,6 +136,7 @@ func bodyText(b *strings.Builder, body, sent, same string) {
 	case body == sent:
 		fmt.Fprintf(b, "\n= %s\n", same)
 	default:
+		body = created.ReplaceAllString(body, `"created":{now}`)
 		b.WriteString("\n" + strings.TrimSuffix(strings.ReplaceAll(body, "\r\n", "\n"), "\n") + "\n")
 	}
 }
