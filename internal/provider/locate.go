@@ -9,7 +9,7 @@ import (
 
 // locateAzure knows Azure OpenAI's two shapes (Azure OpenAI REST reference, "API specs" and "v1 API"):
 // /openai/deployments/{deployment}/{api}?api-version=… and /openai/v1/{api}. The second is used when configuration names
-// neither a deployment nor a dated API version.
+// neither a deployment nor a dated API version, and the client's query does not name one either.
 func locateAzure(c Config, r Call) (string, string) {
 	base := c.Base
 	if !c.Explicit {
@@ -31,7 +31,7 @@ func locateAzure(c Config, r Call) (string, string) {
 	if !r.Native {
 		query = ""
 	}
-	dated := c.APIVersion != "" && c.APIVersion != "v1" && c.APIVersion != "preview"
+	dated := datedVersion(c.APIVersion) || datedVersion(queryVersion(query)) && !strings.Contains(r.Path, "/v1/")
 	if c.Deployment == "" && !dated {
 		return base + "/v1" + tail, withVersion(query, c.APIVersion)
 	}
@@ -43,6 +43,19 @@ func locateAzure(c Config, r Call) (string, string) {
 		deployment = r.Model
 	}
 	return base + "/deployments/" + url.PathEscape(deployment) + tail, withVersion(query, c.APIVersion)
+}
+
+// datedVersion reports whether an API version is one of those that the v1 API has replaced.
+func datedVersion(v string) bool { return v != "" && v != "v1" && v != "preview" }
+
+// queryVersion is the API version in a raw query, "" when it has none.
+func queryVersion(query string) string {
+	for part := range strings.SplitSeq(query, "&") {
+		if v, ok := strings.CutPrefix(part, "api-version="); ok {
+			return v
+		}
+	}
+	return ""
 }
 
 // withVersion puts api-version into query unless the client did.
