@@ -34,6 +34,8 @@ type Endpoint struct {
 	Fixed map[string]string
 	// Namespace is azure.resource_provider.namespace.
 	Namespace string
+	// Own is a path below which all is this endpoint's, also what no dialect knows; "" = none.
+	Own string
 }
 
 // Config is what configuration says of a backend's place.
@@ -68,6 +70,16 @@ func (p *Provider) Endpoint(d llm.Dialect) (*Endpoint, bool) {
 	return nil, false
 }
 
+// At returns the endpoint that a path which passes through belongs to: the one that owns it, else the first.
+func (p *Provider) At(path string) *Endpoint {
+	for i := range p.Endpoints {
+		if e := &p.Endpoints[i]; e.Own != "" && within(path, e.Own) {
+			return e
+		}
+	}
+	return &p.Endpoints[0]
+}
+
 // Lookup finds the row called name.
 func Lookup(name string) (*Provider, bool) {
 	for i := range table {
@@ -100,7 +112,7 @@ func openAIAt(base string) Endpoint {
 
 // anthropicAt is the endpoint of an Anthropic-compatible API below base.
 func anthropicAt(base string) Endpoint {
-	return Endpoint{Outbound: anthropic.Dialect{}, Base: base, Header: "X-Api-Key", Locate: locateVersioned,
+	return Endpoint{Outbound: anthropic.Dialect{}, Base: base, Header: "X-Api-Key", Locate: locateVersioned, Own: "/v1/messages",
 		Fixed: map[string]string{"Anthropic-Version": "2023-06-01"}}
 }
 
@@ -118,21 +130,21 @@ var table = []Provider{
 	{Name: "anthropic", System: "anthropic", URL: "https://api.anthropic.com", Bare: "/messages", Endpoints: []Endpoint{anthropicAt("/v1")}},
 	{Name: "gemini", System: "gcp.gemini", URL: "https://generativelanguage.googleapis.com", Bare: "/chat/completions", Endpoints: []Endpoint{
 		{Outbound: gemini.Dialect{}, Base: "/v1beta", Header: "X-Goog-Api-Key", Locate: locateGemini},
-		openAIAt("/v1beta/openai"),
+		{Outbound: openai.Dialect{}, Base: "/v1beta/openai", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned, Own: "/v1beta/openai"},
 	}},
 	{Name: "vertexai", System: "gcp.vertex_ai", Bare: "/models/{model}:generateContent", Endpoints: []Endpoint{
 		{Outbound: gemini.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVertex},
 	}},
 	{Name: "ollama", System: "ollama", URL: "http://localhost:11434", Bare: "/chat/completions", Endpoints: []Endpoint{
 		openAIAt("/v1"),
-		{Outbound: ollama.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateOllama},
+		{Outbound: ollama.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateOllama, Own: "/api"},
 		anthropicAt("/v1"),
 	}},
 	{Name: "demo", System: "demo", Bare: "/chat/completions", Endpoints: []Endpoint{
 		openAIAt("/v1"),
 		anthropicAt("/v1"),
 		{Outbound: gemini.Dialect{}, Base: "/v1beta", Header: "X-Goog-Api-Key", Locate: locateGemini},
-		{Outbound: ollama.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateOllama},
+		{Outbound: ollama.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateOllama, Own: "/api"},
 	}},
 	compatible("groq", "groq", "https://api.groq.com", "/openai/v1"),
 	compatible("deepseek", "deepseek", "https://api.deepseek.com", ""),
