@@ -25,14 +25,16 @@ type Call struct {
 	llm    llm.Call
 	trace  *telemetry.Trace
 
-	routes    []*Route
-	routesBuf [4]*Route
-	route     *Route
-	inbound   llm.Inbound // never nil
-	api       llm.API     // "" for a path that passes through
-	body      []byte
-	cred      string // the client's own credential, bare
-	credFrom  string // the header that it came in; "" = the query
+	routes      []*Route
+	routesBuf   [4]*Route
+	route       *Route
+	inbound     llm.Inbound // never nil
+	api         llm.API     // "" for a path that passes through
+	wrongMethod bool
+	body        []byte
+	cred        string // the client's own credential, bare
+	credBound   bool   // it is only good where it stands
+	credFrom    string // the header that it came in; "" = the query
 
 	policies []watching
 	plan     plan
@@ -85,9 +87,29 @@ func (c *Call) recognise() {
 		}
 	}
 	c.inbound, c.api = openai.Dialect{}, ""
-	if c.route != nil {
+	if in := c.misused(); in != nil {
+		c.inbound, c.wrongMethod = in, true
+	} else if c.route != nil {
 		c.inbound = c.inboundOf(c.route.groups[0][0].backend.provider.At(h.Path).Outbound.Dialect())
 	}
+}
+
+// misused is the dialect of which the path is an API, when the method is not one that the path has: these APIs are called with
+// POST. OpenAI has lists at some of their paths, and OPTIONS asks for any.
+func (c *Call) misused() llm.Inbound {
+	h := &c.llm.Head
+	if h.Method == http.MethodPost || h.Method == http.MethodOptions {
+		return nil
+	}
+	for _, in := range c.state.snapshot.inbounds {
+		if _, ok := in.Accepts(http.MethodPost, h.Path); ok {
+			if in.Dialect() == llm.OpenAI && (h.Method == http.MethodGet || h.Method == http.MethodHead) {
+				return nil
+			}
+			return in
+		}
+	}
+	return nil
 }
 
 // barePath is the path that a route's bare prefix stands for: its first target's own.
@@ -115,6 +137,14 @@ func (c *Call) Request(body []byte) *Reply {
 	c.body = body
 	if c.route == nil {
 		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusNotFound, "route_not_found", "no route matches %s %s", c.in.Head.Method, printable(c.in.Head.Path)))
+	}
+	if climbs(c.in.Head.Path) {
+		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusBadRequest, "invalid_path", "the path has a segment . or .."))
+	}
+	if c.wrongMethod {
+		r := c.refuse(OutcomeClientError, llm.Errorf(http.StatusMethodNotAllowed, "method_not_allowed", "%s takes POST, not %s", printable(c.llm.Head.Path), printable(c.in.Head.Method)))
+		r.Header["Allow"] = []string{http.MethodPost}
+		return r
 	}
 	if c.api != "" {
 		if r := c.parse(body); r != nil {
