@@ -144,7 +144,7 @@ func TestResource(t *testing.T) {
 	get := func(cfg ir.Telemetry, env environment) map[string]string {
 		out := map[string]string{}
 		for _, kv := range resourceAttributes(cfg, env, "1.2.3") {
-			out[string(kv.Key)] = kv.Value.Emit()
+			out[string(kv.Key)] = kv.Value.String()
 		}
 		return out
 	}

@@ -1,16 +1,9 @@
 package telemetry
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,200 +11,18 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	_ "google.golang.org/grpc/encoding/gzip" // what a Collector accepts
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/spanway/spanway/internal/ir"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// collector is an OTLP receiver that takes, refuses or hangs as answer says.
-type collector struct {
-	mu     sync.Mutex
-	spans  map[string]int // by span id: how often it was taken
-	names  []string
-	calls  int
-	header http.Header
-	// answer is called for every request, before it is taken; nil takes all. It returns how many spans to refuse, or an error:
-	// a gRPC status, or an httpStatus.
-	answer func(ctx context.Context, call int, spans []*tracepb.Span) (rejected int64, err error)
-}
-
-type httpStatus struct {
-	code       int
-	retryAfter string
-}
-
-func (e httpStatus) Error() string { return http.StatusText(e.code) }
-
-func (c *collector) take(ctx context.Context, h http.Header, req *collectorpb.ExportTraceServiceRequest) (
-	*collectorpb.ExportTraceServiceResponse, error) {
-	spans := spansOf(req)
-	c.mu.Lock()
-	c.calls++
-	call := c.calls
-	c.header = h
-	c.mu.Unlock()
-	res := &collectorpb.ExportTraceServiceResponse{}
-	if c.answer != nil {
-		rejected, err := c.answer(ctx, call, spans)
-		if err != nil {
-			return nil, err
-		}
-		if rejected > 0 {
-			res.PartialSuccess = &collectorpb.ExportTracePartialSuccess{RejectedSpans: rejected, ErrorMessage: "no"}
-			spans = spans[rejected:]
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.spans == nil {
-		c.spans = map[string]int{}
-	}
-	for _, s := range spans {
-		c.spans[string(s.SpanId)]++
-		c.names = append(c.names, s.Name)
-	}
-	return res, nil
-}
-
-func (c *collector) taken() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.spans)
-}
-
-type grpcReceiver struct {
-	collectorpb.UnimplementedTraceServiceServer
-	c *collector
-}
-
-func (r grpcReceiver) Export(ctx context.Context, req *collectorpb.ExportTraceServiceRequest) (
-	*collectorpb.ExportTraceServiceResponse, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	return r.c.take(ctx, http.Header(md), req)
-}
-
-// serveGRPC serves c over gRPC and returns its endpoint.
-func (c *collector) serveGRPC(t *testing.T, options ...grpc.ServerOption) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.serveGRPCOn(t, l, options...)
-	return "http://" + l.Addr().String()
-}
-
-func (c *collector) serveGRPCOn(t *testing.T, l net.Listener, options ...grpc.ServerOption) *grpc.Server {
-	s := grpc.NewServer(options...)
-	collectorpb.RegisterTraceServiceServer(s, grpcReceiver{c: c})
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = s.Serve(l) })
-	t.Cleanup(func() {
-		s.Stop()
-		wg.Wait()
-	})
-	return s
-}
-
-// ServeHTTP takes /v1/traces in protobuf and in JSON, whose ids it takes in hexadecimal only.
-func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body := io.Reader(r.Body)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(r.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		body = z
-	}
-	raw, err := io.ReadAll(body)
-	if err != nil || r.URL.Path != "/v1/traces" {
-		http.Error(w, "bad request", http.StatusBadRequest)
-		return
-	}
-	var req collectorpb.ExportTraceServiceRequest
-	isJSON := r.Header.Get("Content-Type") == "application/json"
-	if isJSON {
-		err = unmarshalOTLPJSON(raw, &req)
-	} else {
-		err = proto.Unmarshal(raw, &req)
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	res, err := c.take(r.Context(), r.Header, &req)
-	if e, ok := err.(httpStatus); ok {
-		if e.retryAfter != "" {
-			w.Header().Set("Retry-After", e.retryAfter)
-		}
-		w.WriteHeader(e.code)
-		return
-	}
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	var out []byte
-	if isJSON {
-		out, _ = protojson.Marshal(res)
-	} else {
-		out, _ = proto.Marshal(res)
-	}
-	_, _ = w.Write(out)
-}
-
-// unmarshalOTLPJSON turns the ids into base64, which protojson reads.
-func unmarshalOTLPJSON(raw []byte, m proto.Message) error {
-	var v any
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return err
-	}
-	var walk func(v any) error
-	walk = func(v any) error {
-		switch v := v.(type) {
-		case []any:
-			for _, e := range v {
-				if err := walk(e); err != nil {
-					return err
-				}
-			}
-		case map[string]any:
-			for k, e := range v {
-				if s, ok := e.(string); ok && (k == "traceId" || k == "spanId" || k == "parentSpanId") {
-					id, err := hex.DecodeString(s)
-					if err != nil {
-						return err
-					}
-					v[k] = base64.StdEncoding.EncodeToString(id)
-				} else if err := walk(e); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	if err := walk(v); err != nil {
-		return err
-	}
-	again, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return protojson.Unmarshal(again, m)
-}
 
 // send finishes n sampled calls of three spans each and returns how many spans that were.
 func send(p *Pipeline, n int) int64 {
@@ -271,19 +82,6 @@ func newUnstarted(t *testing.T, o ir.OTLP, edit func(*sink)) *Pipeline {
 
 var protocols = []string{protocolGRPC, protocolHTTP, protocolJSON}
 
-// serve serves c for the protocol.
-func (c *collector) serve(t *testing.T, protocol string) string {
-	t.Helper()
-	if protocol == protocolGRPC {
-		return c.serveGRPC(t)
-	}
-	s := httptest.NewUnstartedServer(c)
-	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	s.Start()
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
 func TestExport(t *testing.T) {
 	for _, protocol := range protocols {
 		for _, compression := range []string{"none", "gzip"} {
@@ -297,10 +95,7 @@ func TestExport(t *testing.T) {
 				if st.Exported != 150 || c.taken() != 150 {
 					t.Errorf("%d arrived, %+v", c.taken(), st)
 				}
-				if got := c.header["X-Tenant"]; protocol != protocolGRPC && (len(got) != 1 || got[0] != "blue") {
-					t.Errorf("x-tenant is %q", got)
-				}
-				if got := c.header["x-tenant"]; protocol == protocolGRPC && (len(got) != 1 || got[0] != "blue") {
+				if got := c.header.Get("x-tenant"); got != "blue" {
 					t.Errorf("x-tenant is %q", got)
 				}
 				late := send(p, 1)
@@ -377,7 +172,7 @@ func TestExportPartialSuccess(t *testing.T) {
 	for _, protocol := range protocols {
 		t.Run(protocol, func(t *testing.T) {
 			var refused atomic.Int64
-			c := &collector{answer: func(_ context.Context, _ int, spans []*tracepb.Span) (int64, error) {
+			c := &collector{answer: func(context.Context, int, []*tracepb.Span) (int64, error) {
 				refused.Add(2)
 				return 2, nil
 			}}
@@ -393,7 +188,7 @@ func TestExportPartialSuccess(t *testing.T) {
 // A collector that takes smaller messages than ours gets smaller ones.
 func TestExportSplits(t *testing.T) {
 	c := &collector{}
-	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, grpc.MaxRecvMsgSize(8<<10)), protocolGRPC), func(s *sink) {
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t), grpc.MaxRecvMsgSize(8<<10)), protocolGRPC), func(s *sink) {
 		s.interval = time.Hour
 	})
 	st := checkExact(t, p, c, send(p, 100), 20*time.Second)
@@ -455,15 +250,11 @@ func TestShutdownIsBounded(t *testing.T) {
 	}
 }
 
-// Nobody listens at first: the queue keeps what it can, the rest is dropped and counted, and what it kept arrives.
+// Nobody answers at first: the queue keeps what it can, the rest is dropped and counted, and what it kept arrives.
 func TestExportQueueIsBounded(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	o := sinkConfig("http://"+addr, protocolGRPC)
+	c, g := &collector{}, newGate(t)
+	g.close()
+	o := sinkConfig(c.serveGRPC(t, g), protocolGRPC)
 	o.Queue = 256 << 10
 	p := newUnstarted(t, o, nil)
 	sent := send(p, 2000) // about 2 MB
@@ -474,11 +265,7 @@ func TestExportQueueIsBounded(t *testing.T) {
 	if queued > o.Queue {
 		t.Errorf("%d bytes are queued, bound %d", queued, o.Queue)
 	}
-	c := &collector{}
-	if l, err = net.Listen("tcp", addr); err != nil {
-		t.Fatal(err)
-	}
-	c.serveGRPCOn(t, l)
+	g.open()
 	st := checkExact(t, p, c, sent, 30*time.Second)
 	if st.Dropped == 0 || st.Exported == 0 || int64(c.taken()) != st.Exported {
 		t.Errorf("%d arrived, %+v", c.taken(), st)
@@ -487,23 +274,14 @@ func TestExportQueueIsBounded(t *testing.T) {
 
 // The connection drops again and again under load.
 func TestExportConnectionDrops(t *testing.T) {
-	c := &collector{}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	server := c.serveGRPCOn(t, l)
-	p := newUnstarted(t, sinkConfig("http://"+addr, protocolGRPC), nil)
+	c, g := &collector{}, newGate(t)
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, g), protocolGRPC), nil)
 	var sent int64
 	for range 4 {
 		sent += send(p, 100)
-		server.Stop()
+		g.close()
 		sent += send(p, 100)
-		if l, err = net.Listen("tcp", addr); err != nil {
-			t.Fatal(err)
-		}
-		server = c.serveGRPCOn(t, l)
+		g.open()
 	}
 	st := checkExact(t, p, c, sent, 60*time.Second)
 	if st.Exported != sent || int64(c.taken()) != sent {
@@ -515,7 +293,7 @@ func TestRetryFor(t *testing.T) {
 	c := &collector{answer: func(context.Context, int, []*tracepb.Span) (int64, error) {
 		return 0, status.Error(codes.Unavailable, "no")
 	}}
-	o := sinkConfig(c.serveGRPC(t), protocolGRPC)
+	o := sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC)
 	o.RetryFor = 20 * time.Millisecond
 	p := newUnstarted(t, o, nil)
 	if st := checkExact(t, p, c, send(p, 10), 20*time.Second); st.Failed != 30 {
@@ -525,7 +303,7 @@ func TestRetryFor(t *testing.T) {
 
 func TestConcurrentFinish(t *testing.T) {
 	c := &collector{}
-	p := newUnstarted(t, sinkConfig(c.serveGRPC(t), protocolGRPC), func(s *sink) { s.flushAt = 16 << 10 })
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC), func(s *sink) { s.flushAt = 16 << 10 })
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() { send(p, 200) })
@@ -540,7 +318,7 @@ func TestConcurrentFinish(t *testing.T) {
 // Calls that end while the pipeline shuts down are counted, whichever side of it they fall on.
 func TestFinishDuringShutdown(t *testing.T) {
 	c := &collector{}
-	p := newUnstarted(t, sinkConfig(c.serveGRPC(t), protocolGRPC), func(s *sink) { s.flushAt = 8 << 10 })
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC), func(s *sink) { s.flushAt = 8 << 10 })
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() { send(p, 300) })
@@ -557,7 +335,7 @@ func TestFinishDuringShutdown(t *testing.T) {
 
 func TestLostSpansAreCounted(t *testing.T) {
 	c := &collector{}
-	p := newUnstarted(t, sinkConfig(c.serveGRPC(t), protocolGRPC), nil)
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC), nil)
 	tr := p.Start(nil)
 	for range MaxSpans + 5 {
 		tr.StartSpan("s", KindInternal, NoSpan, tr.base)
@@ -570,7 +348,7 @@ func TestLostSpansAreCounted(t *testing.T) {
 
 func TestOversizedTraceArrivesCut(t *testing.T) {
 	c := &collector{}
-	p := newUnstarted(t, sinkConfig(c.serveGRPC(t), protocolGRPC), nil)
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC), nil)
 	tr := p.Start(nil)
 	sampleCall(tr, tr.base)
 	tr.Spans[1].String(URLFull, strings.Repeat("x", 5<<20))

@@ -233,7 +233,7 @@ func newEnvelope(resource []attribute.KeyValue, schemaURL, version string) *enve
 	e := &envelope{}
 	b, mark := beginMessage(nil, resourceSpansResource)
 	for _, kv := range resource {
-		v := validText(kv.Value.Emit())
+		v := validText(kv.Value.String())
 		if kv.Value.Type() == attribute.INT64 {
 			n := uint64(kv.Value.AsInt64())
 			b = appendKey(b, resourceAttribute, string(kv.Key), 1+varintSize(n))

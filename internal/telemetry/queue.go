@@ -151,7 +151,7 @@ func (s *sink) add(encoded []byte, spans, lost int) {
 // lockShard returns some shard, locked. It waits for one only when all are taken, which lasts for the copy of one trace.
 func (s *sink) lockShard() *shard {
 	n := len(s.shards)
-	first := int(rand.Uint32N(uint32(n)))
+	first := rand.IntN(n) //nolint:gosec // Any shard will do.
 	for i := range n {
 		if sh := &s.shards[(first+i)%n]; sh.mu.TryLock() {
 			return sh
@@ -313,7 +313,8 @@ func (s *sink) deliver(ctx context.Context, b batch) {
 			break
 		}
 		s.trouble(e)
-		wait := max(backoff/2+rand.N(backoff/2+1), min(e.after, pushbackMax))
+		jitter := rand.N(backoff/2 + 1) //nolint:gosec // It only spreads retries.
+		wait := max(backoff/2+jitter, min(e.after, pushbackMax))
 		if !e.retry || s.retryFor > 0 && time.Since(begin)+wait > s.retryFor {
 			s.failed.Add(int64(b.spans))
 			return
@@ -408,6 +409,7 @@ type SinkStats struct {
 	Exported int64 // taken by the collector
 	Dropped  int64 // given up here: queue full, or no time left at shutdown
 	Failed   int64 // refused by the collector, or tried for longer than configured
+	Queued   int64 // bytes that wait or are being sent: at most the queue's bound
 }
 
 func (s *sink) stats() SinkStats {
@@ -418,5 +420,8 @@ func (s *sink) stats() SinkStats {
 		st.Accepted += sh.accepted
 		sh.mu.Unlock()
 	}
+	s.mu.Lock()
+	st.Queued = s.queued
+	s.mu.Unlock()
 	return st
 }
