@@ -1,0 +1,88 @@
+package provider
+
+import (
+	"testing"
+
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// TestLocate holds the paths that calls get to the providers' own API references.
+func TestLocate(t *testing.T) {
+	native := func(api llm.API, path, query string) Call { return Call{API: api, Path: path, Query: query, Native: true, Model: "m"} }
+	for _, c := range []struct {
+		name, provider string
+		dialect        llm.Dialect
+		conf           Config // Base "" = the endpoint's own
+		call           Call
+		path, query    string
+	}{
+		{"openai with version", "openai", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/v1/chat/completions", ""},
+		{"openai without version", "openai", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/chat/completions", "a=b"), "/v1/chat/completions", "a=b"},
+		{"openai files", "openai", llm.OpenAI, Config{}, native("", "/v1/files/f-1/content", ""), "/v1/files/f-1/content", ""},
+		{"openai files without version", "openai", llm.OpenAI, Config{}, native("", "/files", ""), "/v1/files", ""},
+		{"groq", "groq", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/openai/v1/chat/completions", ""},
+		{"groq with its own path", "groq", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/openai/v1/chat/completions", ""), "/openai/v1/chat/completions", ""},
+		{"groq models", "groq", llm.OpenAI, Config{}, native("", "/v1/models", ""), "/openai/v1/models", ""},
+		{"perplexity", "perplexity", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/chat/completions", ""},
+		{"fireworks", "fireworks", llm.OpenAI, Config{}, native(llm.OpenAIEmbeddings, "/embeddings", ""), "/inference/v1/embeddings", ""},
+		{"openrouter", "openrouter", llm.OpenAI, Config{}, native(llm.OpenAIResponses, "/v1/responses", ""), "/api/v1/responses", ""},
+		{"a prefix of the client's own", "openai", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/beta/chat/completions", ""), "/beta/chat/completions", ""},
+		{"url with a path", "openai", llm.OpenAI, Config{Base: "/proxy/v1", Explicit: true}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/proxy/v1/chat/completions", ""},
+		{"anthropic", "anthropic", llm.Anthropic, Config{}, native(llm.AnthropicMessages, "/v1/messages", "beta=true"), "/v1/messages", "beta=true"},
+		{"anthropic count_tokens", "anthropic", llm.Anthropic, Config{}, native("", "/v1/messages/count_tokens", ""), "/v1/messages/count_tokens", ""},
+		{"anthropic, translated", "anthropic", llm.Anthropic, Config{}, Call{API: llm.AnthropicMessages, Path: "/v1/chat/completions", Query: "x=y"}, "/v1/messages", ""},
+		{"azure deployment of the client", "azure", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/openai/deployments/d/chat/completions", "api-version=1"), "/openai/deployments/d/chat/completions", "api-version=1"},
+		{"azure deployment configured", "azure", llm.OpenAI, Config{Deployment: "prod", APIVersion: "2024-10-21"}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/openai/deployments/prod/chat/completions", "api-version=2024-10-21"},
+		{"azure deployment by model", "azure", llm.OpenAI, Config{APIVersion: "2024-10-21"}, native(llm.OpenAIEmbeddings, "/v1/embeddings", ""), "/openai/deployments/m/embeddings", "api-version=2024-10-21"},
+		{"azure v1", "azure", llm.OpenAI, Config{}, native(llm.OpenAIResponses, "/v1/responses", ""), "/openai/v1/responses", ""},
+		{"azure v1, preview", "azure", llm.OpenAI, Config{APIVersion: "preview"}, native(llm.OpenAIChat, "/chat/completions", ""), "/openai/v1/chat/completions", "api-version=preview"},
+		{"gemini", "gemini", llm.Gemini, Config{}, native(llm.GeminiGenerate, "/v1beta/models/m:generateContent", "key=k"), "/v1beta/models/m:generateContent", "key=k"},
+		{"gemini without version", "gemini", llm.Gemini, Config{}, native(llm.GeminiGenerate, "/models/m:generateContent", ""), "/v1beta/models/m:generateContent", ""},
+		{"gemini v1", "gemini", llm.Gemini, Config{}, native(llm.GeminiGenerate, "/v1/models/m:streamGenerateContent", "alt=sse"), "/v1/models/m:streamGenerateContent", "alt=sse"},
+		{"gemini, another model", "gemini", llm.Gemini, Config{}, Call{API: llm.GeminiGenerate, Path: "/v1beta/models/alias:generateContent", Native: true, Model: "m/2", Rename: true}, "/v1beta/models/m%2F2:generateContent", ""},
+		{"gemini count", "gemini", llm.Gemini, Config{}, native("", "/v1beta/models/m:countTokens", ""), "/v1beta/models/m:countTokens", ""},
+		{"gemini, translated stream", "gemini", llm.Gemini, Config{}, Call{API: llm.GeminiGenerate, Path: "/v1/messages", Model: "m", Stream: true}, "/v1beta/models/m:streamGenerateContent", "alt=sse"},
+		{"gemini for OpenAI's clients", "gemini", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/v1beta/openai/chat/completions", ""},
+		{"vertex whole path", "vertexai", llm.Gemini, Config{Project: "p", Location: "l"}, native(llm.GeminiGenerate, "/v1/projects/q/locations/r/publishers/google/models/m:generateContent", ""), "/v1/projects/q/locations/r/publishers/google/models/m:generateContent", ""},
+		{"vertex for Gemini's clients", "vertexai", llm.Gemini, Config{Project: "p", Location: "l"}, native(llm.GeminiGenerate, "/v1beta/models/m:streamGenerateContent", "alt=sse"), "/v1/projects/p/locations/l/publishers/google/models/m:streamGenerateContent", "alt=sse"},
+		{"ollama chat", "ollama", llm.Ollama, Config{}, native(llm.OllamaChat, "/api/chat", ""), "/api/chat", ""},
+		{"ollama tags", "ollama", llm.Ollama, Config{}, native("", "/api/tags", ""), "/api/tags", ""},
+		{"ollama for OpenAI's clients", "ollama", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/chat/completions", ""), "/v1/chat/completions", ""},
+		{"ollama, translated", "ollama", llm.Ollama, Config{}, Call{API: llm.OllamaChat, Path: "/v1beta/models/m:generateContent", Model: "m"}, "/api/chat", ""},
+	} {
+		p, ok := Lookup(c.provider)
+		if !ok {
+			t.Fatalf("no provider %s", c.provider)
+		}
+		e, ok := p.Endpoint(c.dialect)
+		if !ok {
+			t.Fatalf("%s does not speak %s", c.provider, c.dialect)
+		}
+		if !c.conf.Explicit {
+			c.conf.Base = e.Base
+		}
+		if path, query := e.Locate(c.conf, c.call); path != c.path || query != c.query {
+			t.Errorf("%s: %s?%s, want %s?%s", c.name, path, query, c.path, c.query)
+		}
+	}
+}
+
+// TestTable holds every row to what the pipeline relies on.
+func TestTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, n := range Names() {
+		p, ok := Lookup(n)
+		if !ok || seen[n] || p.System == "" || p.Bare == "" || len(p.Endpoints) == 0 {
+			t.Errorf("row %q is incomplete or there twice", n)
+		}
+		seen[n] = true
+		for i := range p.Endpoints {
+			if e := &p.Endpoints[i]; e.Outbound == nil || e.Header == "" || e.Locate == nil {
+				t.Errorf("row %q, endpoint %d is incomplete", n, i)
+			}
+		}
+	}
+	if _, ok := Lookup("none"); ok {
+		t.Error("found a provider that does not exist")
+	}
+}
