@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -37,9 +38,21 @@ func (s *source) line(n ast.Node) string {
 	return s.path + ":" + strconv.Itoa(s.fset.Position(n.Pos()).Line)
 }
 
-// sources parses every Go file of the repository, nested modules and hidden folders left out.
+// sources returns every Go file of the repository, nested modules and hidden folders left out.
 func sources(t *testing.T) []*source {
 	t.Helper()
+	out, err := parsed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) == 0 {
+		t.Fatal("no Go files found")
+	}
+	return out
+}
+
+// parsed reads the files once for all tests, which do not change them.
+var parsed = sync.OnceValues(func() ([]*source, error) {
 	fset := token.NewFileSet()
 	var out []*source
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
@@ -62,14 +75,8 @@ func sources(t *testing.T) []*source {
 		out = append(out, s)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(out) == 0 {
-		t.Fatal("no Go files found")
-	}
-	return out
-}
+	return out, err
+})
 
 func exists(name string) bool {
 	_, err := os.Stat(name)
