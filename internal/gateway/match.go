@@ -146,12 +146,14 @@ type routes struct {
 	exact  map[string][]*Route
 	prefix map[string][]*Route
 	regex  []*Route
+	byHost bool // some route asks for a host
 }
 
 func (rs *routes) add(r *Route) {
 	if rs.exact == nil {
 		rs.exact, rs.prefix = map[string][]*Route{}, map[string][]*Route{}
 	}
+	rs.byHost = rs.byHost || len(r.match.hosts) > 0
 	switch {
 	case r.match.exact != "":
 		rs.exact[r.match.exact] = append(rs.exact[r.match.exact], r)
@@ -178,7 +180,9 @@ func (rs *routes) seal() {
 // find appends to dst the routes whose path and head conditions hold, best first: exact, longest prefix, regex. It stops
 // after the first that asks for no model.
 func (rs *routes) find(dst []*Route, h *llm.Head, host string) []*Route {
-	host = hostOnly(host)
+	if rs.byHost {
+		host = hostOnly(host)
+	}
 	dst, done := take(dst, rs.exact[h.Path], h, host)
 	for p := strings.TrimSuffix(h.Path, "/"); !done; {
 		if dst, done = take(dst, rs.prefix[p], h, host); p == "" {

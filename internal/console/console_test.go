@@ -1,0 +1,88 @@
+package console
+
+import (
+	"bytes"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spanway/spanway/internal/telemetry"
+)
+
+// call is the trace of a call that was answered at the second attempt.
+func call() *telemetry.Trace {
+	at := func(ms int) time.Time { return time.Date(2026, 1, 2, 3, 4, 5, ms*1e6, time.UTC) }
+	t := &telemetry.Trace{}
+	t.ID[0] = 0xab
+	root := t.StartSpan("POST /demo", telemetry.KindServer, telemetry.NoSpan, at(0))
+	s := t.Span(root)
+	s.String(telemetry.HTTPRequestMethod, "POST")
+	s.String(telemetry.URLPath, "/demo/v1/chat/completions")
+	s.Int(telemetry.HTTPResponseStatusCode, 200)
+	s.String(telemetry.SpanwayOutcome, "ok")
+	chat := t.StartSpan("chat demo", telemetry.KindClient, root, at(1))
+	s = t.Span(chat)
+	s.String(telemetry.GenAIOperationName, "chat")
+	s.String(telemetry.GenAIProviderName, "demo")
+	s.Int(telemetry.GenAIUsageInputTokens, 2)
+	s.Float(telemetry.GenAIResponseTimeToFirstChunk, 0.0125)
+	s.Int(telemetry.SpanwayAttempts, 2)
+	for i, from := range []int{1, 60} {
+		a := t.StartSpan("POST", telemetry.KindClient, chat, at(from))
+		t.Span(a).Int(telemetry.HTTPResponseStatusCode, int64(503-303*i))
+		if i == 0 {
+			t.Span(a).Fail("503")
+		} else {
+			t.Span(a).String(telemetry.SpanwayRetryReason, "503")
+		}
+		t.EndSpan(a, at(from+39))
+	}
+	t.EndSpan(chat, at(99))
+	t.EndSpan(root, at(100))
+	return t
+}
+
+func TestLine(t *testing.T) {
+	var b bytes.Buffer
+	New(&b, false).Trace(call())
+	want := "03:04:05.100 200 POST /demo/v1/chat/completions  chat demo (demo)  tokens 2→?  first 12.5ms  attempts 2  100ms\n"
+	if d := cmp.Diff(want, b.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestTree(t *testing.T) {
+	var b bytes.Buffer
+	New(&b, true).Trace(call())
+	want := `trace ab000000000000000000000000000000
+  POST /demo                                ████████████████████████     100ms +0s  status_code=200
+    chat demo                               ███████████████████████·      98ms +1ms
+      POST                                  █████████···············      39ms +1ms  status_code=503  type=503
+      POST                                  ··············█████████·      39ms +60ms  status_code=200  reason=503
+`
+	got := regexp.MustCompile(`(?s)^.*?\n  `).ReplaceAllString(b.String(), "")
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestRefused shows a call that got no answer and has no logical span.
+func TestRefused(t *testing.T) {
+	r := &telemetry.Trace{}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	root := r.StartSpan("GET", telemetry.KindServer, telemetry.NoSpan, at)
+	r.Span(root).String(telemetry.HTTPRequestMethod, "GET")
+	r.Span(root).String(telemetry.URLPath, "/x")
+	r.Span(root).String(telemetry.SpanwayOutcome, "client_gone")
+	r.EndSpan(root, at)
+	var b bytes.Buffer
+	p := New(&b, true)
+	p.Trace(&telemetry.Trace{}) // nothing to show
+	p.Trace(r)
+	want := "03:04:05.000 --- GET /x  0s  client_gone\n"
+	if got := b.String(); len(got) < len(want) || got[:len(want)] != want {
+		t.Errorf("got %q, want %q first", got, want)
+	}
+}
