@@ -70,6 +70,8 @@ func newHTTPTransport(c ir.OTLP, version string) (*httpTransport, error) {
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 1,
 		IdleConnTimeout:     90 * time.Second,
+		// A connection over which nothing comes any more would otherwise be used until the kernel gives it up.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: c.Timeout, PingTimeout: c.Timeout},
 	}}
 	return t, nil
 }
