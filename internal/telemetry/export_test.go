@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -356,6 +357,89 @@ func TestOversizedTraceArrivesCut(t *testing.T) {
 	if st := checkExact(t, p, c, 3, 20*time.Second); st.Exported != 3 {
 		t.Errorf("%+v", st)
 	}
+	if n := p.meter.truncated.Load(); n != 1 {
+		t.Errorf("%d truncated traces are counted", n)
+	}
+}
+
+// One line when exports begin to fail, one when they work again, one for what shutdown had to drop: however often they happen.
+func TestExportLogsChangesOnly(t *testing.T) {
+	var healthy atomic.Bool
+	c := &collector{answer: func(_ context.Context, call int, _ []*tracepb.Span) (int64, error) {
+		if call > 5 && call <= 10 || !healthy.Load() && call > 10 {
+			return 0, status.Error(codes.Unavailable, "no")
+		}
+		return 0, nil
+	}}
+	var out strings.Builder
+	var mu sync.Mutex
+	log := slog.New(slog.NewTextHandler(lockedWriter{&mu, &out}, nil))
+	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC), func(s *sink) { s.log = log })
+	p.log = log
+	healthy.Store(true)
+	sent := int64(0)
+	for c.requests() < 12 {
+		sent += send(p, 1)
+	}
+	healthy.Store(false)
+	sent += send(p, 1)
+	checkExact(t, p, c, sent, 200*time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	for message, want := range map[string]int{
+		"trace export failed": 2, "trace export works again": 1, "shutdown dropped spans": 1,
+	} {
+		if got := strings.Count(out.String(), message); got != want {
+			t.Errorf("%q is logged %d times, want %d:\n%s", message, got, want, out.String())
+		}
+	}
+}
+
+func TestExportTLS(t *testing.T) {
+	for _, protocol := range []string{protocolGRPC, protocolHTTP} {
+		t.Run(protocol, func(t *testing.T) {
+			c := &collector{}
+			endpoint, ca := c.serveTLS(t, protocol)
+			o := sinkConfig(endpoint, protocol)
+			o.TLS.CAFile = ca
+			p := newUnstarted(t, o, nil)
+			if st := checkExact(t, p, c, send(p, 5), 20*time.Second); st.Exported != 15 {
+				t.Errorf("%+v", st)
+			}
+			o.TLS.CAFile = ""
+			p = newUnstarted(t, o, nil)
+			if st := checkExact(t, p, nil, send(p, 5), 200*time.Millisecond); st.Dropped != 15 {
+				t.Errorf("with the system's roots: %+v", st)
+			}
+		})
+	}
+}
+
+func TestErrorsAreSorted(t *testing.T) {
+	after := func(h string) time.Duration {
+		return httpError(&http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {h}}}).after
+	}
+	if got := after("120"); got != 2*time.Minute {
+		t.Errorf("Retry-After: 120 is %v", got)
+	}
+	if got := after(time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)); got < 59*time.Minute || got > time.Hour {
+		t.Errorf("Retry-After with a date is %v", got)
+	}
+	for _, bad := range []string{"", "soon", "-5", "99999999999999999999"} {
+		if got := after(bad); got != 0 {
+			t.Errorf("Retry-After: %s is %v", bad, got)
+		}
+	}
+	st, err := status.New(codes.Unavailable, "x").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := grpcError(st.Err()); !e.retry || e.after != 3*time.Second {
+		t.Errorf("RetryInfo: %+v", e)
+	}
+	if e := grpcError(status.Error(codes.PermissionDenied, "x")); e.retry {
+		t.Errorf("PermissionDenied: %+v", e)
+	}
 }
 
 func TestCheckOTLP(t *testing.T) {
@@ -368,6 +452,13 @@ func TestCheckOTLP(t *testing.T) {
 		o := Options{Getenv: noEnv, Logger: slog.New(slog.DiscardHandler)}
 		if _, err := New(t.Context(), ir.Telemetry{Traces: []ir.OTLP{bad}}, o); err == nil {
 			t.Errorf("%+v is accepted", bad)
+		}
+	}
+	for in, want := range map[string]string{
+		"http://c": "http://c:4317", "https://[::1]": "https://[::1]:4317", "http://c:99": "http://c:99",
+	} {
+		if got, err := checkOTLP(ir.OTLP{Endpoint: in}); err != nil || got.Endpoint != want {
+			t.Errorf("%s is %s, want %s (%v)", in, got.Endpoint, want, err)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (s *Span) SetResult(r *llm.Result) {
 	if r.Dimensions > 0 {
 		s.Int(GenAIEmbeddingsDimensionCount, int64(r.Dimensions))
 	}
-	if s.Get(GenAIRequestStream) != nil {
+	if r.Chunks > 0 && s.Get(GenAIRequestStream) != nil {
 		s.Int(SpanwayStreamChunks, int64(r.Chunks))
 	}
 	if r.Truncated {

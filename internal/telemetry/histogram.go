@@ -190,27 +190,34 @@ func (p *producer) temporality() metricdata.Temporality {
 	return metricdata.CumulativeTemporality
 }
 
-// spans counts the spans of every sink by what became of them.
+// spans counts the spans of every sink by what became of them, and the traces that were cut to fit into a request.
 func (p *producer) spans(now time.Time) []metricdata.Metrics {
-	var points []metricdata.DataPoint[int64]
-	add := func(sink, state string, n int64) {
-		attrs := attribute.NewSet(attribute.String("sink", sink), attribute.String("state", state))
-		if p.delta {
-			n, p.lastSpans[attrs] = n-p.lastSpans[attrs], n
-		}
-		points = append(points, metricdata.DataPoint[int64]{Attributes: attrs, StartTime: p.start, Time: now, Value: n})
-	}
-	for _, s := range p.m.sinks {
-		st := s.stats()
-		add(st.Sink, "exported", st.Exported)
-		add(st.Sink, "dropped", st.Dropped)
-		add(st.Sink, "failed", st.Failed)
-	}
-	if points == nil {
+	if len(p.m.sinks) == 0 {
 		return nil
+	}
+	point := func(n int64, attrs ...attribute.KeyValue) metricdata.DataPoint[int64] {
+		set := attribute.NewSet(attrs...)
+		if p.delta {
+			n, p.lastSpans[set] = n-p.lastSpans[set], n
+		}
+		return metricdata.DataPoint[int64]{Attributes: set, StartTime: p.start, Time: now, Value: n}
+	}
+	var points []metricdata.DataPoint[int64]
+	for _, s := range p.m.sinks {
+		st, sink := s.stats(), attribute.String("sink", s.name)
+		points = append(points,
+			point(st.Exported, sink, attribute.String("state", "exported")),
+			point(st.Dropped, sink, attribute.String("state", "dropped")),
+			point(st.Failed, sink, attribute.String("state", "failed")))
+	}
+	sum := func(points ...metricdata.DataPoint[int64]) metricdata.Sum[int64] {
+		return metricdata.Sum[int64]{Temporality: p.temporality(), IsMonotonic: true, DataPoints: points}
 	}
 	return []metricdata.Metrics{{
 		Name: "spanway.telemetry.spans", Unit: "{span}", Description: "Sampled spans by what became of them.",
-		Data: metricdata.Sum[int64]{Temporality: p.temporality(), IsMonotonic: true, DataPoints: points},
+		Data: sum(points...),
+	}, {
+		Name: "spanway.telemetry.truncated", Unit: "{trace}", Description: "Traces that were cut to fit into a request.",
+		Data: sum(point(p.m.truncated.Load())),
 	}}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,8 +23,8 @@ import (
 // defaultMetricInterval is how often metrics are pushed.
 const defaultMetricInterval = time.Minute
 
-// firstChunkEvent is the span event at the first chunk's true time.
-const firstChunkEvent = "gen_ai.first_chunk"
+// EventFirstChunk is the span event of the logical span at the true time of a streamed response's first chunk.
+const EventFirstChunk = "gen_ai.first_chunk"
 
 // meter derives metrics from finished records. The SDK reads and exports them; they are counted here, because an SDK
 // instrument normalizes its attributes at every measurement, which costs more than all else that Finish does. It is safe for
@@ -36,6 +37,8 @@ type meter struct {
 	sinks    []*sink
 	calls    seriesTable
 	routes   routeTable
+
+	truncated atomic.Int64 // traces that were too large for a request
 }
 
 // newMeter makes what counts and what reads; sinks are those that spanway.telemetry.spans counts.
@@ -133,7 +136,7 @@ func (m *meter) recordCall(t *Trace, s *Span) {
 		o.firstChunk.record(first.Float())
 	}
 	if chunks != nil && chunks.Int() > 1 {
-		if e := s.event(firstChunkEvent); e != nil && s.End.After(e.Time) {
+		if e := s.event(EventFirstChunk); e != nil && s.End.After(e.Time) {
 			o.perChunk.record(s.End.Sub(e.Time).Seconds() / float64(chunks.Int()-1))
 		}
 	}

@@ -55,7 +55,7 @@ func TestMetricsOfACall(t *testing.T) {
 	chat := &tr.Spans[1]
 	chat.Float(GenAIResponseTimeToFirstChunk, 0.1)
 	chat.Int(SpanwayStreamChunks, 11)
-	chat.Event(firstChunkEvent, chat.End.Add(-200*time.Millisecond))
+	chat.Event(EventFirstChunk, chat.End.Add(-200*time.Millisecond))
 	tr.Spans[0].String(SpanwayRoute, "smart")
 	m.record(tr)
 

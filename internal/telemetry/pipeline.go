@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -137,8 +138,13 @@ func checkOTLP(c ir.OTLP) (ir.OTLP, error) {
 	default:
 		return c, fmt.Errorf("unknown compression %q: use none or %s", c.Compression, compressionGzip)
 	}
-	if u, err := url.Parse(c.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return c, fmt.Errorf("endpoint %q: use http://host:port or https://host:port", RedactURL(c.Endpoint))
+	}
+	if c.Protocol == protocolGRPC && u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), portGRPC)
+		c.Endpoint = u.String()
 	}
 	c.Timeout = orDefault(c.Timeout, defaultTimeout)
 	c.Interval = orDefault(c.Interval, defaultInterval)
@@ -182,6 +188,7 @@ func (p *Pipeline) export(t *Trace) {
 		fits = len(t.buf) <= maxTrace
 	}
 	if !fits {
+		p.meter.truncated.Add(1)
 		t.buf = t.shrink(t.buf[:0])
 	}
 	for _, s := range p.sinks {

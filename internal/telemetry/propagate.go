@@ -187,6 +187,19 @@ func (p *Pipeline) Inject(t *Trace, span SpanRef, h http.Header) {
 	}
 }
 
+// Strip removes from h the trace context that a caller sent, for a provider that is not to see any: the W3C's headers, and
+// those of the configured propagators.
+func (p *Pipeline) Strip(h http.Header) {
+	delete(h, traceparentHeader)
+	delete(h, tracestateHeader)
+	delete(h, baggageHeader)
+	if other := p.propagation.other; other != nil {
+		for _, field := range other.Fields() {
+			h.Del(field)
+		}
+	}
+}
+
 func (s *propagationSet) injectTraceparent(t *Trace, span SpanRef, h http.Header) {
 	if s.through {
 		if t.Parent.IsValid() {

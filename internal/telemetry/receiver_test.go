@@ -3,21 +3,27 @@ package telemetry
 import (
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // what a Collector accepts
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -78,6 +84,24 @@ func (c *collector) taken() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.spans)
+}
+
+func (c *collector) requests() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls
+}
+
+// lockedWriter makes what several goroutines log readable.
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.w.Write(p)
 }
 
 type grpcReceiver struct {
@@ -258,4 +282,25 @@ func (c *collector) serve(t *testing.T, protocol string) string {
 	s.Start()
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+// serveTLS serves c with a certificate that no system trusts, and returns the endpoint and the CA's file.
+func (c *collector) serveTLS(t *testing.T, protocol string) (endpoint, ca string) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(c)
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	ca = filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(ca, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if protocol != protocolGRPC {
+		return s.URL, ca
+	}
+	config := &tls.Config{Certificates: s.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	plain := c.serveGRPC(t, newGate(t), grpc.Creds(credentials.NewTLS(config)))
+	return "https" + strings.TrimPrefix(plain, "http"), ca
 }
