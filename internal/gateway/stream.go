@@ -83,7 +83,7 @@ func (s *stream) open(a *Attempt, h *llm.Head) {
 		}
 	case !a.native:
 		s.mode, want = translated, llm.WantParts
-		s.writer, _ = c.inbound.NewWriter(r) // that there is one was seen when the request was translated
+		s.writer = a.writer
 	case len(c.policies) > 0:
 		s.mode, want = piped, llm.WantParts
 	case s.strip:
@@ -163,8 +163,9 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 		s.remember(p)
 		return Segment{Out: p, End: eof}
 	}
-	if err == nil && len(c.policies) > 0 && s.reader.Truncated() {
-		err = llm.Errorf(http.StatusBadGateway, "response_too_large", "a part of the provider's response is too large for this route's policies to check")
+	if err == nil && (len(c.policies) > 0 || s.mode == translated) && s.reader.Truncated() {
+		c.out = c.out[:0] // what could not be read is in it
+		err = llm.Errorf(http.StatusBadGateway, "response_too_large", "a part of the provider's response is too large to be checked or translated")
 	}
 	if err == nil && eof {
 		var e *llm.Error
@@ -267,6 +268,10 @@ func (s *stream) translateError() *Reply {
 	return r
 }
 
+// Complete reports whether the provider's own end of the response was seen. A client that has it need not wait for the
+// connection's end, and many do not: they have not gone too early.
+func (c *Call) Complete() bool { return c.result.Last }
+
 // Cut tells that the provider's response ended before its end, for r.
 func (c *Call) Cut(r Reason) Segment {
 	s := &c.stream
@@ -351,6 +356,7 @@ func (c *Call) complete() {
 	s := &c.stream
 	err := c.result.Err
 	switch {
+	case c.outcome != "": // a policy ended it, and the reader went no further
 	case s.status >= http.StatusBadRequest:
 		failure := statusText(s.status)
 		if err != nil && err.Type != "" {
