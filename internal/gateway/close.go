@@ -58,12 +58,6 @@ func (c *Call) closeChat(now time.Time) {
 	}
 	s.String(telemetry.SpanwayOutcome, string(c.outcome))
 	s.Float(telemetry.SpanwayGatewayOverhead, c.overhead.Seconds())
-	if c.llm.Request.Stream && c.result.Chunks > 0 {
-		s.Int(telemetry.SpanwayStreamChunks, int64(c.result.Chunks))
-	}
-	if c.result.Truncated {
-		s.Bool(telemetry.SpanwayTruncated, true)
-	}
 	if c.failure != "" {
 		s.Fail(c.failure)
 	}

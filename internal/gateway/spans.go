@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -180,6 +181,8 @@ func (c *Call) attemptSpan(a *Attempt) {
 	}
 	if b.conf.Propagate {
 		c.state.traces.Inject(c.trace, a.span, o.Header)
+	} else {
+		c.state.traces.Strip(o.Header)
 	}
 }
 
@@ -206,7 +209,7 @@ func (c *Call) endAttempt(a *Attempt, failure string, now time.Time) {
 
 func (c *Call) firstChunk(now time.Time) {
 	c.result.FirstChunk = now
-	if r := c.llm.Request; r == nil || !r.Stream {
+	if r := c.llm.Request; r == nil || !r.Stream || c.stream.status >= http.StatusBadRequest {
 		return
 	}
 	s := c.trace.Span(c.chat)

@@ -97,8 +97,10 @@ func (w *stage) names(vars []string) *strings.Replacer {
 			suffix = " " + strconv.Itoa(i+1)
 			of = " of trace" + suffix
 		}
-		if id := spans[0].Trace; !strings.Contains(known, id) {
-			pairs = append(pairs, id, "{trace"+suffix+"}", id[:8]+"-"+id[8:], "{trace"+suffix+"}")
+		id := spans[0].Trace
+		dashed := id[:8] + "-" + id[8:] // X-Ray's way to write it
+		if !strings.Contains(known, id) && !strings.Contains(known, dashed) {
+			pairs = append(pairs, id, "{trace"+suffix+"}", dashed, "{trace"+suffix+"}")
 		}
 		for j := range spans {
 			name := spans[j].Name
