@@ -62,8 +62,11 @@ func speakers() []speaker {
 func shaped(b []byte, v any, good func() bool) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil || !good() {
-		return fmt.Errorf("error body %s is not of the dialect's shape (%v)", b, err)
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("error body %s: %w", b, err)
+	}
+	if !good() {
+		return fmt.Errorf("error body %s is not of the dialect's shape", b)
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (c *collector) Export(_ context.Context, r *collectorpb.ExportTraceServiceR
 
 func startCollector(t *testing.T) *collector {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed when the test ends
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func build(t *testing.T) string {
 // startProcess runs the program and waits until it serves.
 func startProcess(t *testing.T, bin string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(bin, args...), got: make(chan struct{}, 1), end: make(chan error, 1)} //nolint:noctx // killed below
+	p := &process{cmd: exec.Command(bin, args...), got: make(chan struct{}, 1), end: make(chan error, 1)}
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
