@@ -93,6 +93,7 @@ type otelcol struct {
 
 	t       *testing.T
 	tls     *authority
+	limited bool // its memory limiter refuses everything
 	process *process
 	printed []string // the file of every run
 }
@@ -112,6 +113,10 @@ func (c *otelcol) run() {
 	if c.tls != nil {
 		security = fmt.Sprintf("{cert_file: %q, key_file: %q, client_ca_file: %q}", c.tls.serverCert, c.tls.serverKey, c.tls.ca)
 	}
+	processors := ""
+	if c.limited {
+		processors = "memory_limiter"
+	}
 	dir := c.t.TempDir()
 	conf := filepath.Join(dir, "otelcol.yaml")
 	write(c.t, conf, fmt.Sprintf(`receivers:
@@ -119,14 +124,16 @@ func (c *otelcol) run() {
     protocols:
       grpc: {endpoint: %q, tls: %s}
       http: {endpoint: %q, tls: %s}
+processors:
+  memory_limiter: {check_interval: 5ms, limit_mib: 1}
 exporters:
   debug: {verbosity: detailed, use_internal_logger: false}
 service:
   telemetry: {metrics: {level: none}}
   pipelines:
-    traces: {receivers: [otlp], exporters: [debug]}
+    traces: {receivers: [otlp], processors: [%s], exporters: [debug]}
     metrics: {receivers: [otlp], exporters: [debug]}
-`, c.GRPC, security, c.HTTP, security))
+`, c.GRPC, security, c.HTTP, security, processors))
 	printed, err := os.Create(filepath.Join(dir, "printed"))
 	if err != nil {
 		c.t.Fatal(err)
