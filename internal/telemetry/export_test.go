@@ -364,9 +364,13 @@ func TestOversizedTraceArrivesCut(t *testing.T) {
 
 // One line when exports begin to fail, one when they work again, one for what shutdown had to drop: however often they happen.
 func TestExportLogsChangesOnly(t *testing.T) {
-	var healthy atomic.Bool
-	c := &collector{answer: func(_ context.Context, call int, _ []*tracepb.Span) (int64, error) {
-		if call > 5 && call <= 10 || !healthy.Load() && call > 10 {
+	asked := make(chan int)
+	c := &collector{answer: func(ctx context.Context, call int, _ []*tracepb.Span) (int64, error) {
+		select {
+		case asked <- call:
+		case <-ctx.Done():
+		}
+		if call > 5 && call <= 10 || call > 12 {
 			return 0, status.Error(codes.Unavailable, "no")
 		}
 		return 0, nil
@@ -376,13 +380,10 @@ func TestExportLogsChangesOnly(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(lockedWriter{&mu, &out}, nil))
 	p := newUnstarted(t, sinkConfig(c.serveGRPC(t, newGate(t)), protocolGRPC), func(s *sink) { s.log = log })
 	p.log = log
-	healthy.Store(true)
 	sent := int64(0)
-	for c.requests() < 12 {
+	for call := 0; call < 15; call = <-asked {
 		sent += send(p, 1)
 	}
-	healthy.Store(false)
-	sent += send(p, 1)
 	checkExact(t, p, c, sent, 200*time.Millisecond)
 	mu.Lock()
 	defer mu.Unlock()

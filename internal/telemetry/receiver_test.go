@@ -86,12 +86,6 @@ func (c *collector) taken() int {
 	return len(c.spans)
 }
 
-func (c *collector) requests() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.calls
-}
-
 // lockedWriter makes what several goroutines log readable.
 type lockedWriter struct {
 	mu *sync.Mutex
