@@ -96,7 +96,13 @@ func (r *request) send(t *testing.T, c *http.Client, base string) response {
 		return response{broken: true}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	var from io.Reader = resp.Body
+	if resp.Header.Get("Content-Encoding") == "gzip" {
+		if from, err = gzip.NewReader(from); err != nil {
+			return response{status: resp.StatusCode, header: resp.Header, broken: true}
+		}
+	}
+	body, err := io.ReadAll(from)
 	return response{status: resp.StatusCode, header: resp.Header, body: string(body), broken: err != nil}
 }
 
