@@ -174,7 +174,7 @@ func (r *runner) banner() {
 	if a := r.server.AdminAddress(); a != "" {
 		fmt.Fprintf(&b, "  admin    http://%s  (/healthz /readyz /metrics)\n", a)
 	}
-	where := describe(r.conf)
+	where := destinations(r.traces)
 	if where == "" {
 		where = "this terminal only; set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.traces to export them"
 	}
@@ -187,11 +187,11 @@ func (r *runner) banner() {
 	_, _ = io.WriteString(r.out, b.String())
 }
 
-// describe names where traces are exported to.
-func describe(g *ir.Gateway) string {
+// destinations names where traces are exported to, whether the configuration or the environment says so.
+func destinations(p *telemetry.Pipeline) string {
 	var to []string
-	for _, o := range g.Telemetry.Traces {
-		to = append(to, o.Endpoint+" ("+o.Protocol+")")
+	for _, s := range p.Stats() {
+		to = append(to, s.Sink)
 	}
 	return strings.Join(to, ", ")
 }

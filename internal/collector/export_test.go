@@ -78,6 +78,9 @@ func checkCall(t *testing.T, c *otelcol, service, telemetry string, env ...strin
 		t.Fatalf("the call: %d, %v", status, err)
 	}
 	g.stop()
+	if !strings.Contains(g.traces, c.GRPC) && !strings.Contains(g.traces, c.HTTP) {
+		t.Errorf("the gateway says that traces go to %q", g.traces)
+	}
 	out := c.output()[0].of(service)
 	if len(out.spans) != 3 {
 		t.Fatalf("the Collector printed %d spans, want 3: %+v", len(out.spans), out.spans)

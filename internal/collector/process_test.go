@@ -180,6 +180,7 @@ func (c *otelcol) output() []*printed {
 // gateway is a running "spanway run".
 type gateway struct {
 	URL, Admin string
+	traces     string // where it says that traces go
 	process    *process
 	t          *testing.T
 }
@@ -197,8 +198,8 @@ func startGateway(t *testing.T, conf string, env ...string) *gateway {
 		t.Fatal(err)
 	}
 	g := &gateway{t: t, process: start(t, cmd, says)}
-	at := g.process.expect(t, `gateway +(http://\S+)`, `admin +(http://\S+)`, `config `)
-	g.URL, g.Admin = at[0], at[1]
+	at := g.process.expect(t, `gateway +(http://\S+)`, `admin +(http://\S+)`, `traces +(.*)`, `config `)
+	g.URL, g.Admin, g.traces = at[0], at[1], at[2]
 	return g
 }
 
