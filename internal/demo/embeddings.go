@@ -108,7 +108,7 @@ func embeddings(p *prompt, a *answer) any {
 // vector is a vector of length 1 in n dimensions that depends on nothing but text.
 func vector(text string, n int) []float32 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(text)) // never fails
+	_, _ = h.Write([]byte(text))               // never fails
 	rnd := rand.New(rand.NewPCG(h.Sum64(), 1)) //nolint:gosec // the same text gives the same vector
 	v := make([]float32, n)
 	sum := 0.0
