@@ -18,7 +18,8 @@ type Attempt struct {
 	call     *Call
 	target   *target
 	endpoint *provider.Endpoint
-	native   bool // the provider speaks the client's dialect: bytes pass verbatim
+	native   bool       // the provider speaks the client's dialect: bytes pass verbatim
+	writer   llm.Writer // of a translated response; nil for a native one
 	api      llm.API
 	model    string
 	span     telemetry.SpanRef
@@ -109,7 +110,10 @@ func (a *Attempt) build() error {
 func (a *Attempt) encode(r *llm.Request) (err error) {
 	o := &a.out
 	if !a.native {
-		a.api, o.Body, err = a.endpoint.Outbound.BuildRequest(r, a.model)
+		if a.api, o.Body, err = a.endpoint.Outbound.BuildRequest(r, a.model); err != nil {
+			return err
+		}
+		a.writer, err = a.call.inbound.NewWriter(r)
 		return err
 	}
 	o.Body = r.Raw

@@ -47,7 +47,7 @@ func outcomeOf(e *llm.Error) Outcome {
 		return OutcomeBlocked
 	case e.Status == http.StatusTooManyRequests:
 		return OutcomeRateLimited
-	case e.Status >= http.StatusInternalServerError:
+	case e.Status >= http.StatusInternalServerError && e.Type != llm.NotImplemented:
 		return OutcomeUpstreamError
 	}
 	return OutcomeClientError

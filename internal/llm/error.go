@@ -11,6 +11,9 @@ type Error struct {
 	Err     error  // the cause, never shown
 }
 
+// NotImplemented is the type of errors of status 501: the request, or its answer, has no translation for the provider.
+const NotImplemented = "not_implemented"
+
 // Error implements error.
 func (e *Error) Error() string {
 	if e.Err != nil {

@@ -222,7 +222,12 @@ func (x *exchange) relay(resp *response) {
 			}
 		}
 		if err != nil && !ended {
-			x.send(x.call.Cut(x.why(err)), streaming)
+			why := x.why(err)
+			if why == gateway.ReasonClientGone && x.call.Complete() {
+				x.send(x.call.Body(nil, true), streaming)
+			} else {
+				x.send(x.call.Cut(why), streaming)
+			}
 			return
 		}
 	}

@@ -28,7 +28,7 @@ const (
 // texts, which Anthropic refuses.
 func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, error) {
 	if r.API != llm.OpenAIChat {
-		return "", nil, llm.Errorf(http.StatusNotImplemented, invalidRequest, "%s requests cannot be sent to an Anthropic provider", r.API)
+		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "%s requests cannot be sent to an Anthropic provider", r.API)
 	}
 	c, err := r.Conversation()
 	if err != nil {

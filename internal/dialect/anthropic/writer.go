@@ -19,7 +19,7 @@ const maxBlocks = 1024
 func (Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
 	switch {
 	case r.API != llm.AnthropicMessages:
-		return nil, llm.Errorf(http.StatusNotImplemented, invalidRequest, "the text completions API is answered by Anthropic providers only")
+		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "the text completions API is answered by Anthropic providers only")
 	case r.Stream:
 		return new(streamWriter), nil
 	}

@@ -20,7 +20,7 @@ import (
 // only the provider that signed it can read it.
 func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, error) {
 	if r.Op != llm.OpChat {
-		return "", nil, llm.Errorf(http.StatusNotImplemented, "UNIMPLEMENTED", "Requests of %s cannot be sent to a %s provider.", r.API, llm.Gemini)
+		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be sent to a %s provider.", r.API, llm.Gemini)
 	}
 	c, err := r.Conversation()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // NewWriter implements llm.Inbound for generateContent. Tool calls are written whole, when their choice has finished.
 func (Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
 	if r.API != llm.GeminiGenerate {
-		return nil, llm.Errorf(http.StatusNotImplemented, "UNIMPLEMENTED", "Requests of %s cannot be answered by a provider of another dialect.", r.API)
+		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be answered by a provider of another dialect.", r.API)
 	}
 	return &writer{request: r}, nil
 }
@@ -25,8 +25,9 @@ type writer struct {
 	kept      llm.Usage
 	choices   []choice
 	calls     dialect.Calls
-	size      int  // bytes of text held
-	opened    bool // the array's bracket is written
+	err       *llm.Error // the provider's, in the middle of its response
+	size      int        // bytes of text held
+	opened    bool       // the array's bracket is written
 }
 
 // choice is what of one choice is not written yet.
@@ -56,6 +57,9 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 		w.kept = *ev.Usage
 		w.usage = &w.kept
 	}
+	if ev.Err != nil {
+		w.err = ev.Err
+	}
 	for i := range ev.Parts {
 		if err := w.part(&ev.Parts[i]); err != nil {
 			return dst, err
@@ -75,6 +79,9 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 // Close implements llm.Writer.
 func (w *writer) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	d := Dialect{}
+	if e == nil {
+		e = w.err
+	}
 	if !w.request.Stream && e != nil {
 		return append(dst, d.Error(e)...), nil
 	}

@@ -14,7 +14,7 @@ import (
 // object, with its counts, by Close, since other providers report usage after the end of the text.
 func (Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
 	if r.API != llm.OllamaChat {
-		return nil, llm.Errorf(http.StatusNotImplemented, "unsupported", "Requests of %s cannot be answered by another provider.", r.API)
+		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be answered by another provider.", r.API)
 	}
 	return &writer{request: r, model: r.Model}, nil
 }
@@ -26,7 +26,8 @@ type writer struct {
 	calls   dialect.Calls
 	finish  string
 	usage   llm.Usage
-	size    int // bytes of text in message
+	err     *llm.Error // the provider's, in the middle of its response
+	size    int        // bytes of text in message
 }
 
 // ContentType implements llm.Writer.
@@ -44,6 +45,9 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	}
 	if ev.Usage != nil {
 		w.usage = *ev.Usage
+	}
+	if ev.Err != nil {
+		w.err = ev.Err
 	}
 	for _, c := range ev.Choices {
 		if c.Index == 0 && c.Finish != "" {
@@ -83,6 +87,9 @@ func (w *writer) part(p *llm.Part) error {
 // Close implements llm.Writer.
 func (w *writer) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	d := Dialect{}
+	if e == nil {
+		e = w.err
+	}
 	switch {
 	case e != nil && w.request.Stream:
 		return append(dst, d.StreamError(w.request, e)...), nil
