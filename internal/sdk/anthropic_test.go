@@ -82,6 +82,12 @@ func countTokens(ctx context.Context, c anthropic.Client, head option.RequestOpt
 	return value(c.Messages.CountTokens(ctx, anthropic.MessageCountTokensParams{Model: p.Model, Messages: p.Messages}, head))
 }
 
+// legacy is a call of the Text Completions API.
+func legacy(ctx context.Context, c anthropic.Client, head option.RequestOption) ([]any, error) {
+	return value(c.Completions.New(ctx, anthropic.CompletionNewParams{Model: "claude-2.1", MaxTokensToSample: 9,
+		Prompt: "\n\nHuman: Hi\n\nAssistant:"}, head))
+}
+
 func TestAnthropic(t *testing.T) {
 	const asked, model = "claude-sonnet-4-5", "claude-sonnet-4-5-20250929"
 	newRig(t).same(t, "", "/anthropic", []trip{
@@ -97,6 +103,9 @@ func TestAnthropic(t *testing.T) {
 				"gen_ai.request.stream", true)}}},
 		{name: "tools streamed", answers: []string{"anthropic/stream_tools"}, do: claude(messageStream), spans: []want{{name: "chat " + asked,
 			attrs: answered("anthropic", asked, model, "msg_014p7gG3wDgGV9EUtLvnow3U", 472, 89, "tool_use")}}},
+		{name: "legacy completion", answers: []string{"anthropic/legacy"}, do: claude(legacy), spans: []want{{name: "text_completion claude-2.1",
+			attrs: map[string]any{"gen_ai.response.id": "compl_018CKm6gsux7P8yMcwZbeCPw", "gen_ai.response.model": "claude-2.1",
+				"gen_ai.response.finish_reasons": []string{"stop_sequence"}, "gen_ai.request.max_tokens": int64(9)}}}},
 		{name: "count of tokens", answers: []string{"anthropic/count"}, do: claude(countTokens), spans: make([]want, 1)},
 	})
 }
