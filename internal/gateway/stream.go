@@ -366,7 +366,7 @@ func (c *Call) complete() {
 	case err != nil:
 		failure := err.Type
 		if failure == "" {
-			failure = "error"
+			failure = "_OTHER" // the conventions' word for what has none
 		}
 		c.end(OutcomeUpstreamError, failure)
 	case s.reader != nil && s.unfinished():

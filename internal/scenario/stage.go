@@ -133,9 +133,9 @@ func headerText(b *strings.Builder, h http.Header, plain map[string]string) {
 }
 
 func bodyText(b *strings.Builder, body, sent, same string) {
-	switch {
-	case body == "":
-	case body == sent:
+	switch body {
+	case "":
+	case sent:
 		fmt.Fprintf(b, "\n= %s\n", same)
 	default:
 		body = created.ReplaceAllString(body, `"created":{now}`)
