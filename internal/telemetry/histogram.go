@@ -111,10 +111,10 @@ func (m *meter) producer(t metricdata.Temporality) sdkmetric.Producer {
 // Produce implements sdkmetric.Producer.
 func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	now := time.Now()
-	var duration, tokens, firstChunk, perChunk, overhead []metricdata.HistogramDataPoint[float64]
-	add := func(points *[]metricdata.HistogramDataPoint[float64], h *histogram) {
+	var duration, tokens, firstChunk, perChunk, overhead pointList
+	add := func(to *pointList, h *histogram) {
 		if c := p.collect(h); c.count > 0 {
-			*points = append(*points, h.point(c, p.start, now))
+			to.add(h.point(c, p.start, now))
 		}
 	}
 	for s := range p.m.calls.table.values() {
@@ -161,7 +161,7 @@ func (p *producer) collect(h *histogram) counted {
 func (h *histogram) point(c counted, start, now time.Time) metricdata.HistogramDataPoint[float64] {
 	p := metricdata.HistogramDataPoint[float64]{
 		Attributes: h.attrs, StartTime: start, Time: now, Count: c.count, Sum: c.sum,
-		Bounds: slices.Clone(h.bounds), BucketCounts: c.counts,
+		Bounds: slices.Clone(h.bounds), BucketCounts: slices.Clone(c.counts),
 	}
 	for i := range h.exemplars {
 		if e := h.exemplars[i].Load(); e != nil && e.Time.After(start) {
@@ -171,15 +171,41 @@ func (h *histogram) point(c counted, start, now time.Time) metricdata.HistogramD
 	return p
 }
 
+// pointList is the points of one metric, one for each set of attributes: series that differ only by what a metric does not tell, such
+// as error.type, are one point of it.
+type pointList struct {
+	list []metricdata.HistogramDataPoint[float64]
+	at   map[attribute.Distinct]int
+}
+
+func (p *pointList) add(d metricdata.HistogramDataPoint[float64]) {
+	key := d.Attributes.Equivalent()
+	i, ok := p.at[key]
+	if !ok {
+		if p.at == nil {
+			p.at = map[attribute.Distinct]int{}
+		}
+		p.at[key] = len(p.list)
+		p.list = append(p.list, d)
+		return
+	}
+	same := &p.list[i]
+	same.Count += d.Count
+	same.Sum += d.Sum
+	for b, n := range d.BucketCounts {
+		same.BucketCounts[b] += n
+	}
+	same.Exemplars = append(same.Exemplars, d.Exemplars...)
+}
+
 // metric is no metric when there is no point.
-func (p *producer) metric(name, unit, description string, points []metricdata.HistogramDataPoint[float64],
-) []metricdata.Metrics {
-	if len(points) == 0 {
+func (p *producer) metric(name, unit, description string, of pointList) []metricdata.Metrics {
+	if len(of.list) == 0 {
 		return nil
 	}
 	return []metricdata.Metrics{{
 		Name: name, Unit: unit, Description: description,
-		Data: metricdata.Histogram[float64]{Temporality: p.temporality(), DataPoints: points},
+		Data: metricdata.Histogram[float64]{Temporality: p.temporality(), DataPoints: of.list},
 	}}
 }
 

@@ -88,6 +88,52 @@ func TestMetricsOfACall(t *testing.T) {
 	}
 }
 
+// TestMetricsOfCallsThatDifferByErrorOnly: most metrics do not tell errors apart, and two points of the same name would make
+// a whole collection invalid.
+func TestMetricsOfCallsThatDifferByErrorOnly(t *testing.T) {
+	p, err := New(t.Context(), ir.Telemetry{Metrics: ir.Metrics{Prometheus: true}}, Options{Getenv: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Shutdown(context.WithoutCancel(t.Context())) }()
+	cumulative := p.meter.producer(metricdata.CumulativeTemporality).(*producer)
+	delta := p.meter.producer(metricdata.DeltaTemporality).(*producer)
+	for i, end := range []string{"", "client_gone", "upstream_cut"} {
+		tr := newTrace()
+		sampleCall(tr, tr.base)
+		chat := &tr.Spans[1]
+		chat.Float(GenAIResponseTimeToFirstChunk, 0.1)
+		if end != "" {
+			chat.Fail(end)
+		}
+		p.meter.record(tr)
+		for _, c := range []struct {
+			of   *producer
+			want string
+		}{
+			{cumulative, fmt.Sprintf("%d %.4g", i+1, 0.1*float64(i+1))},
+			{delta, "1 0.1"},
+		} {
+			found := 0
+			for name, got := range points(t, c.of) {
+				if strings.HasPrefix(name, "gen_ai.client.operation.time_to_first_chunk{") {
+					if found++; got != c.want {
+						t.Errorf("%s after %d calls: %s, want %s", name, i+1, got, c.want)
+					}
+				}
+			}
+			if found != 1 {
+				t.Errorf("%d points of one name after %d calls", found, i+1)
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	p.MetricsHandler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "gen_ai_client_token_usage") {
+		t.Errorf("/metrics: %d\n%s", w.Code, w.Body)
+	}
+}
+
 func TestMetricBuckets(t *testing.T) {
 	h := newHistogram(attribute.NewSet(), tokenBuckets)
 	for _, v := range []float64{0, 1, 1.5, 4, 5, 1e12} {
