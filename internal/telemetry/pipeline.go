@@ -211,10 +211,12 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 	if p.ended.Swap(true) {
 		return nil
 	}
+	most, cancel := mostOf(ctx)
+	defer cancel()
 	var wg sync.WaitGroup
 	for _, s := range p.sinks {
 		wg.Go(func() {
-			if n := s.stop(ctx); n > 0 {
+			if n := s.stop(most); n > 0 {
 				p.log.Warn("shutdown dropped spans that were not exported", "sink", s.name, "spans", n)
 			}
 		})
@@ -224,4 +226,14 @@ func (p *Pipeline) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("flush metrics: %w", err)
 	}
 	return nil
+}
+
+// mostOf leaves a fifth of ctx's time to the last export of metrics, which says what became of the spans: a collector of
+// traces that hangs must not hide its loss.
+func mostOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end)
 }

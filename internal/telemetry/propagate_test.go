@@ -165,6 +165,20 @@ func TestPropagationThrough(t *testing.T) {
 	}
 }
 
+func TestStrip(t *testing.T) {
+	for _, propagators := range [][]string{nil, {"b3multi", "jaeger", "xray"}} {
+		p := newPipeline(t, ir.Telemetry{Propagators: propagators}, Options{})
+		h := http.Header{"Traceparent": {someParent}, "Tracestate": {"a=1"}, "Baggage": {"k=v"}, "Accept": {"x"}}
+		tr := p.Start(h)
+		p.Inject(tr, tr.StartSpan("x", KindClient, NoSpan, tr.base), h)
+		p.Strip(h)
+		if diff := cmp.Diff(http.Header{"Accept": {"x"}}, h); diff != "" {
+			t.Errorf("%q: -want +got:\n%s", propagators, diff)
+		}
+		p.Finish(tr)
+	}
+}
+
 func BenchmarkInject(b *testing.B) {
 	p := newPipeline(b, ir.Telemetry{}, Options{})
 	tr := p.Start(http.Header{"Traceparent": {someParent}})
