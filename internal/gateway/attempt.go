@@ -48,6 +48,7 @@ type Verdict struct {
 // Attempt begins the next attempt of the plan. It is called once after Request and once after each Verdict to retry. A Reply
 // ends the call: the request cannot be put into the provider's dialect.
 func (c *Call) Attempt() (*Attempt, *Reply) {
+	c.work(time.Now())
 	a := &c.attempt
 	header := a.out.Header
 	clear(header)
@@ -60,11 +61,7 @@ func (c *Call) Attempt() (*Attempt, *Reply) {
 		return nil, c.refuse(outcomeOf(e), e)
 	}
 	c.attemptSpan(a)
-	now := a.issued
-	if !c.mark.IsZero() {
-		c.overhead += now.Sub(c.mark)
-		c.mark = time.Time{}
-	}
+	c.rest(a.issued)
 	return a, nil
 }
 
@@ -166,13 +163,14 @@ func isJSON(ct string) bool {
 // Failed ends the attempt without a response, for r. Text that tells why stays out of it: it may hold addresses and secrets.
 func (a *Attempt) Failed(r Reason) Verdict {
 	c, now := a.call, time.Now()
-	c.mark = now
+	c.work(now)
 	c.endAttempt(a, string(r), now)
 	if r == ReasonClientGone || r == ReasonShutdown {
 		return Verdict{Reply: c.Abandon(r)}
 	}
 	if c.route.retry.reasons[r] {
 		if v, ok := c.next(r, 0, now); ok {
+			c.rest(time.Now())
 			return v
 		}
 	}
@@ -219,7 +217,8 @@ func (c *Call) next(r Reason, after time.Duration, now time.Time) (Verdict, bool
 // Head takes the response's head. Without Retry and Reply, ResponseHead and Body follow.
 func (a *Attempt) Head(h *llm.Head, protocol string) Verdict {
 	c, now := a.call, time.Now()
-	c.mark = now
+	c.work(now)
+	defer func() { c.rest(time.Now()) }()
 	a.status = h.Status
 	c.responseSpan(a, h.Status, protocol)
 	if c.route.Retryable(h.Status) {

@@ -133,7 +133,7 @@ func (c *Call) BodyLimit() int64 { return c.state.snapshot.Limits.Body }
 // Request takes the whole request body: it parses, runs the policies, and plans the attempts. A Reply ends the call; nil
 // means that Attempt is next. The body must not change until Close.
 func (c *Call) Request(body []byte) *Reply {
-	c.mark = time.Now()
+	c.work(time.Now())
 	c.body = body
 	if c.route == nil {
 		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusNotFound, "route_not_found", "no route matches %s %s", c.in.Head.Method, printable(c.in.Head.Path)))
@@ -254,7 +254,11 @@ func (c *Call) Refuse(e *llm.Error) *Reply { return c.refuse(outcomeOf(e), e) }
 
 func (c *Call) refuse(o Outcome, e *llm.Error) *Reply {
 	c.end(o, e.Type)
-	return c.reply(e.Status, c.inbound.Error(e))
+	r := c.reply(e.Status, c.inbound.Error(e))
+	if e.Type == llm.NotImplemented {
+		r.Header["X-Should-Retry"] = []string{"false"} // client libraries try again after any other 5xx
+	}
+	return r
 }
 
 func (c *Call) reply(status int, body []byte) *Reply {
@@ -271,6 +275,21 @@ func (c *Call) end(o Outcome, failure string) {
 
 // Sent tells the status that reached the client.
 func (c *Call) Sent(status int) { c.status = status }
+
+// work tells that the gateway itself is at work from now on, and rest that it waits: for the provider, for a backoff's end.
+// What lies between is its overhead.
+func (c *Call) work(now time.Time) {
+	if c.mark.IsZero() {
+		c.mark = now
+	}
+}
+
+func (c *Call) rest(now time.Time) {
+	if !c.mark.IsZero() {
+		c.overhead += now.Sub(c.mark)
+		c.mark = time.Time{}
+	}
+}
 
 // asError is what of err a client may see.
 func asError(err error) *llm.Error {

@@ -18,9 +18,7 @@ func (c *Call) Close() {
 	if c.outcome == "" {
 		c.end(OutcomeUpstreamError, "internal_error")
 	}
-	if !c.mark.IsZero() {
-		c.overhead += now.Sub(c.mark)
-	}
+	c.rest(now)
 	if c.stream.reader != nil {
 		c.result.Truncated = c.result.Truncated || c.stream.reader.Truncated()
 	}
