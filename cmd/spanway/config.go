@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,7 +66,12 @@ func validateCommand() *cobra.Command {
 		Long: `Checks native configuration files and prints every problem at once, one a line: file, line, column, field, what was
 found, what is allowed. "-" reads standard input. The exit code is 0 only when every file is good.`,
 		Example: "  spanway validate spanway.yaml\n  generate-config | spanway validate -",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("validate: which file? \"-\" reads standard input")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			bad := 0
 			for _, f := range files {

@@ -18,6 +18,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := root().ExecuteContext(ctx); err != nil {
 		var problems ir.Problems
 		if errors.As(err, &problems) {
@@ -41,10 +42,17 @@ how many tokens.
   spanway run                       needs no configuration: it prints a curl to try
   spanway run --trace               shows the span tree of every call on the terminal
   spanway run --config spanway.yaml serves your own routes and backends
-  spanway validate spanway.yaml     names every problem with file, line and field`,
+  spanway validate spanway.yaml     names every problem with file, line and field
+
+The exit code is 0, or 1 after an error, which is on standard error.`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")
+	})
 	cmd.AddCommand(runCommand(), validateCommand(), schemaCommand(), versionCommand())
 	return cmd
 }

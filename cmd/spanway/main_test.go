@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // execute runs the command line args and returns what it printed.
@@ -52,8 +53,10 @@ func TestSchema(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if out, _, err := execute(t, "", "version"); err != nil || !strings.HasPrefix(out, "spanway ") {
-		t.Errorf("version: %q, %v", out, err)
+	for _, arg := range []string{"version", "--version"} {
+		if out, _, err := execute(t, "", arg); err != nil || out != "spanway "+version()+"\n" {
+			t.Errorf("%s: %q, %v", arg, out, err)
+		}
 	}
 }
 
@@ -61,6 +64,22 @@ func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if out, _, err := execute(t, "", "completion", shell); err != nil || !strings.Contains(out, "spanway") {
 			t.Errorf("%s: %v", shell, err)
+		}
+	}
+}
+
+func TestMistakesAreExplained(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", "--bogus"}, `see "spanway run --help"`},
+		{[]string{"run", "spanway.yaml"}, "--config spanway.yaml"},
+		{[]string{"validate"}, "which file"},
+		{[]string{"runn"}, "run"},
+	} {
+		if _, _, err := execute(t, "", c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %s", c.args, err, c.want)
 		}
 	}
 }
@@ -124,6 +143,27 @@ func TestWatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-w.changed
+}
+
+// TestWatcherOfRelativePath: most people give the file's name alone.
+func TestWatcherOfRelativePath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, file := range []string{"a.yaml", "./b.yaml"} {
+		write(t, file, "1")
+		w, err := newWatcher(func(msg string, args ...any) { t.Log(msg, args) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.watch([]string{file})
+		w.watch([]string{file})
+		write(t, file, "2")
+		select {
+		case <-w.changed:
+		case <-time.After(10 * time.Second):
+			t.Errorf("a change of %s was not seen", file)
+		}
+		w.close()
+	}
 }
 
 func write(t *testing.T, file, text string) {

@@ -43,10 +43,15 @@ configuration, or of the standard OTEL_EXPORTER_OTLP_* environment variables.
 
 The configuration is read again when its file changes and on SIGHUP. A file with problems is refused: they are printed
 and the old configuration goes on. SIGTERM and SIGINT drain: nothing new is accepted, running streams finish within
-shutdown.drain, recorded traces are flushed.`,
+shutdown.drain, recorded traces are flushed. A second signal ends the process at once.`,
 		Example: "  spanway run --trace\n  spanway run --config spanway.yaml\n  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 spanway run",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd, &f) },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("run takes no argument; for a configuration file: spanway run --config %s", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, &f) },
 	}
 	fl := cmd.Flags()
 	fl.StringVarP(&f.config, "config", "c", "", "native configuration file; - reads standard input; default: built in")
@@ -94,7 +99,7 @@ func run(cmd *cobra.Command, f *runFlags) error {
 	}
 	r.banner()
 	r.loop(cmd.Context())
-	r.log.Info("draining", "bound", r.conf.Shutdown.Drain)
+	r.log.Info("draining, a second signal ends at once", "bound", r.conf.Shutdown.Drain)
 	start := time.Now()
 	if err := r.server.Shutdown(r.conf.Shutdown.Drain); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
@@ -177,12 +182,19 @@ func (r *runner) banner() {
 	where := destinations(r.traces)
 	if where == "" {
 		where = "this terminal only; set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.traces to export them"
+		if r.flags.quiet {
+			where = "nowhere; set OTEL_EXPORTER_OTLP_ENDPOINT or telemetry.traces to export them"
+		}
 	}
 	fmt.Fprintf(&b, "  traces   %s\n", where)
 	fmt.Fprintf(&b, "  config   %s\n\n", r.source.name)
 	if r.source.name == builtin {
 		fmt.Fprintf(&b, "Try it, no key needed:\n\n  curl %s/demo/v1/chat/completions -d '{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n", urls[0])
-		fmt.Fprintf(&b, "Add \"stream\":true to stream it, or model demo-fail-503-once to see a retry.\n\n")
+		fmt.Fprintf(&b, "Add \"stream\":true to stream it, or model demo-fail-503-once to see a retry.\n")
+		if !r.flags.trace {
+			fmt.Fprintf(&b, "Run with --trace to see the span tree of every call.\n")
+		}
+		b.WriteByte('\n')
 	}
 	_, _ = io.WriteString(r.out, b.String())
 }

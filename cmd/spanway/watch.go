@@ -60,7 +60,8 @@ func (w *watcher) run() {
 			if !ok {
 				return
 			}
-			if names[ev.Name] || names[filepath.Join(filepath.Dir(ev.Name), "*")] && filepath.Base(ev.Name) == "..data" {
+			name := filepath.Clean(ev.Name) // "./spanway.yaml" for a file that was given without a folder
+			if names[name] || names[filepath.Join(filepath.Dir(name), "*")] && filepath.Base(name) == "..data" {
 				timer.Reset(settle)
 			}
 		case err, ok := <-w.notify.Errors:
