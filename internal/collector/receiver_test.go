@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -92,11 +93,13 @@ func (r *receiver) become(f answerFunc) {
 	r.answer = f
 }
 
-// account is a view of what was taken, for when no more comes.
+// account is what was taken so far.
 func (r *receiver) account() account {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.count
+	a := r.count
+	a.spans = maps.Clone(a.spans)
+	return a
 }
 
 // take answers a request of these spans, size bytes long.

@@ -96,6 +96,27 @@ func TestCollectorShortOfMemory(t *testing.T) {
 	}
 }
 
+// What is lost because the receiver of traces hangs to the end is told to that of metrics.
+func TestLossIsReported(t *testing.T) {
+	c, provider := startOtelcol(t, nil), startProvider(t)
+	hung := startLink(t, scenario.Unused(t), hanging)
+	g := scenario.Start(t, gatewayConf(provider.URL, fmt.Sprintf("{traces: [{otlp: %q}], metrics: {otlp: %q}}",
+		"http://"+hung.address, "http://"+c.GRPC)))
+	load(t, 10, chat(t, "llama3.2", "Hi"), func(int) {}, g.URL)
+	g.Traces(t, 10)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := g.Pipeline.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	for state, n := range map[string]int64{"exported": 0, "dropped": 30, "failed": 0} {
+		p := c.output()[0].with("spanway.telemetry.spans", "state", "Str("+state+")")
+		if len(p) != 1 || p[0].value != n {
+			t.Errorf("spans %s: %+v, want %d", state, p, n)
+		}
+	}
+}
+
 // Telemetry that ends while its receiver is slow exports what it can within its bound, and counts the rest.
 func TestSlowShutdown(t *testing.T) {
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {

@@ -235,5 +235,5 @@ func mostOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, end)
+	return context.WithDeadline(ctx, end.Add(-time.Until(end)/5))
 }
