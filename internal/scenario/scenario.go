@@ -58,6 +58,7 @@ func (w *Gateway) ClientURL() string { return w.URL }
 type Suite struct {
 	Dir    string
 	Update bool // write the expected sections in place of comparing them
+	Split  int  // bytes of answers that are written at once; 0 = as the scenario says. What is expected does not depend on it.
 }
 
 // The sections.
@@ -94,6 +95,9 @@ func (s Suite) one(t *testing.T, p Plane, file string) {
 	sc, err := parse(a)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.Split > 0 {
+		sc.split(s.Split)
 	}
 	got := sc.play(t, p)
 	if s.Update {
@@ -169,6 +173,17 @@ func parse(a *txtar.Archive) (*script, error) {
 		return nil, fmt.Errorf("a scenario needs the sections %s and %s", sectionConfig, sectionRequest)
 	}
 	return sc, nil
+}
+
+// split cuts every answer that comes in pieces into pieces of n bytes.
+func (sc *script) split(n int) {
+	for _, answers := range sc.answers {
+		for _, a := range answers {
+			if a.inPieces() {
+				a.pieces = a.cut(n)
+			}
+		}
+	}
 }
 
 // play runs sc through p and returns the sections as they are.

@@ -181,6 +181,24 @@ func parseAnswer(text string) (*scripted, error) {
 	return a, nil
 }
 
+// inPieces reports whether the answer is written in chunks, not whole with its length.
+func (a *scripted) inPieces() bool {
+	return len(a.pieces) > 1 || a.end != "" || a.header.Get("Content-Type") == "text/event-stream"
+}
+
+// cut returns the pieces in pieces of n bytes, the pauses where they were.
+func (a *scripted) cut(n int) []piece {
+	var out []piece
+	for _, p := range a.pieces {
+		for rest := p.text; rest != ""; {
+			k := min(n, len(rest))
+			out = append(out, piece{text: rest[:k], pause: p.pause})
+			rest, p.pause = rest[k:], 0
+		}
+	}
+	return out
+}
+
 // acts is what a provider does for answers. One that is asked though it has none says so.
 func acts(answers []*scripted) []Act {
 	if len(answers) == 0 {
@@ -207,7 +225,7 @@ func (a *scripted) give(x *Exchange) {
 		h.Set("Content-Encoding", "gzip")
 		pieces = []piece{{text: compressed(a.body)}}
 	}
-	if len(pieces) <= 1 && a.end == "" && h.Get("Content-Type") != "text/event-stream" {
+	if !a.inPieces() {
 		body := ""
 		if len(pieces) == 1 {
 			x.Pause(pieces[0].pause)
