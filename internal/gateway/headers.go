@@ -42,6 +42,25 @@ func connectionNames(named []string, k string) bool {
 	return false
 }
 
+// copyAdvice puts into dst what of a provider's error response a client of another dialect acts on: when to try again (RFC
+// 9110, section 10.2.3, and what the client libraries of OpenAI and Anthropic know beside it), and the request's id.
+func copyAdvice(dst, src http.Header) {
+	for _, k := range [...]string{"Retry-After", "Retry-After-Ms", "X-Should-Retry", "Request-Id", "X-Request-Id"} {
+		if v := src[k]; v != nil {
+			dst[k] = v
+		}
+	}
+}
+
+// nameRequest tells the provider's id of the request in OpenAI's header as well as in Anthropic's.
+func nameRequest(h http.Header) {
+	if v := h["Request-Id"]; v != nil && h["X-Request-Id"] == nil {
+		h["X-Request-Id"] = v
+	} else if v := h["X-Request-Id"]; v != nil && h["Request-Id"] == nil {
+		h["Request-Id"] = v
+	}
+}
+
 // takeCredential finds the credential that the client brought, in whichever header or parameter its dialect has for it.
 func (c *Call) takeCredential() {
 	h := c.in.Head.Header

@@ -146,6 +146,7 @@ func (c *Call) providerSpan(a *Attempt) {
 	}
 	s := c.trace.Span(c.chat)
 	s.Unset(telemetry.AzureResourceProviderNamespace)
+	s.Unset(telemetry.SpanwayRequestModelAlias)
 	c.nameProvider(s, a.Backend)
 	c.nameModel(s, a.model)
 	s.SetRequest(c.llm.Request) // some attributes belong to some providers only

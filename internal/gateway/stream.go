@@ -120,6 +120,7 @@ func (c *Call) Response(dst http.Header) (status int) {
 		}
 	case translated:
 		dst["Content-Type"] = []string{s.writer.ContentType()}
+		nameRequest(dst)
 	}
 	s.started = true
 	c.status = s.status
@@ -262,9 +263,8 @@ func (s *stream) translateError() *Reply {
 		e.Type, e.Message, e.Param = got.Type, got.Message, got.Param
 	}
 	r := c.reply(s.status, c.inbound.Error(e))
-	if v := s.header["Retry-After"]; v != nil {
-		r.Header["Retry-After"] = v
-	}
+	copyAdvice(r.Header, s.header)
+	nameRequest(r.Header)
 	return r
 }
 
