@@ -201,6 +201,9 @@ func TestOpenAIToAnthropic(t *testing.T) {
 			if d := cmp.Diff(x.tells, tell(t, got)); d != "" {
 				t.Errorf("the client is told (-want +got):\n%s", d)
 			}
+			if id := "req_011CSHoEeqs5C35K2UUqR7Fy"; got.Header.Get("X-Request-Id") != id {
+				t.Errorf("X-Request-Id %q, want %q", got.Header.Get("X-Request-Id"), id)
+			}
 			if len(sent) != 1 || sent[0].Target != "/v1/messages" {
 				t.Fatalf("the provider received %+v", sent)
 			}
@@ -273,6 +276,9 @@ func TestOpenAIToAnthropicErrors(t *testing.T) {
 			}
 			got, sent := r.through(t, openAI(x.call), "/anthropic/v1", scripts...)
 			(&trip{fails: x.fails}).outcome(t, got)
+			if id := "req_011CSHoEeqs5C35K2UUqR7Fy"; x.script != "" && got.Header.Get("X-Request-Id") != id {
+				t.Errorf("X-Request-Id %q, want %q", got.Header.Get("X-Request-Id"), id)
+			}
 			if got.Header.Get("Retry-After") != x.retryAfter {
 				t.Errorf("Retry-After %q, want %q", got.Header.Get("Retry-After"), x.retryAfter)
 			}

@@ -177,6 +177,10 @@ func TestPairs(t *testing.T) {
 			if len(sent) != 1 || sent[0].Target != x.target {
 				t.Errorf("the provider received %+v, want one request to %s", sent, x.target)
 			}
+			if b := sent[0].Body; x.target == "/v1/chat/completions" && strings.HasPrefix(x.name, "OpenAI") == strings.Contains(b, `"include_usage":true`) &&
+				strings.Contains(b, `"stream":true`) {
+				t.Errorf("a client whose dialect always reports usage: the provider is not asked for it: %s", b)
+			}
 			x.span.check(t, r.gw.Trace(t))
 		})
 	}

@@ -151,6 +151,8 @@ routes:
   - {name: azure, match: {path: /azure}, to: azure, retry: {attempts: 1}}
   - {name: anthropic, match: {path: /anthropic}, to: anthropic, retry: {attempts: 1}}
   - {name: renamed, match: {path: /renamed}, targets: [[{backend: anthropic, model: claude-sonnet-4-5}]], retry: {attempts: 1}}
+  - {name: failover, match: {path: /failover}, targets: [[{backend: azure}], [{backend: anthropic, model: claude-sonnet-4-5}]]}
+  - {name: back, match: {path: /back}, targets: [[{backend: anthropic, model: claude-sonnet-4-5}], [{backend: openai}]]}
   - {name: gemini, match: {path: /gemini}, to: gemini, retry: {attempts: 1}}
   - {name: vertex, match: {path: /vertex}, to: vertex, retry: {attempts: 1}}
   - {name: ollama, match: {path: /ollama}, to: ollama, retry: {attempts: 1}}
