@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,10 +58,10 @@ func TestTree(t *testing.T) {
 	var b bytes.Buffer
 	New(&b, true).Trace(call())
 	want := `trace ab000000000000000000000000000000
-  POST /demo                                ████████████████████████     100ms +0s  status_code=200
-    chat demo                               ███████████████████████·      98ms +1ms
-      POST                                  █████████···············      39ms +1ms  status_code=503  type=503
-      POST                                  ··············█████████·      39ms +60ms  status_code=200  reason=503
+  POST /demo            ████████████████████████   100ms  +0µs      status=200
+    chat demo           ████████████████████████  98.0ms  +1.00ms
+      POST              ██████████··············  39.0ms  +1.00ms   status=503
+      POST              ··············██████████  39.0ms  +60.0ms   status=200  retry=503
 `
 	got := regexp.MustCompile(`(?s)^.*?\n  `).ReplaceAllString(b.String(), "")
 	if d := cmp.Diff(want, got); d != "" {
@@ -81,8 +82,52 @@ func TestRefused(t *testing.T) {
 	p := New(&b, true)
 	p.Trace(&telemetry.Trace{}) // nothing to show
 	p.Trace(r)
-	want := "03:04:05.000 --- GET /x  0s  client_gone\n"
+	want := "03:04:05.000 --- GET /x  0µs  client_gone\n"
 	if got := b.String(); len(got) < len(want) || got[:len(want)] != want {
 		t.Errorf("got %q, want %q first", got, want)
+	}
+}
+
+// TestUnreachable shows where an attempt went that got no answer, and names no error twice.
+func TestUnreachable(t *testing.T) {
+	r := call()
+	r.Spans[0].String(telemetry.SpanwayOutcome, "timeout")
+	r.Spans[1].Fail("timeout")
+	r.Spans[1].Name = "chat " + strings.Repeat("long", 6) + "\x1b[2J\n"
+	a := &r.Spans[2]
+	a.Unset(telemetry.HTTPResponseStatusCode)
+	a.Fail("timeout")
+	a.Int(telemetry.SpanwayAttempt, 1)
+	a.String(telemetry.ServerAddress, "localhost")
+	a.Int(telemetry.ServerPort, 11434)
+	var b bytes.Buffer
+	New(&b, true).Trace(r)
+	want := `03:04:05.100 200 POST /demo/v1/chat/completions  chat longlonglonglonglonglong�[2J� (demo)  tokens 2→?  first 12.5ms  attempts 2  100ms  timeout
+  trace ab000000000000000000000000000000
+  POST /demo                            ████████████████████████   100ms  +0µs      status=200
+    chat longlonglonglonglonglong�[2J�  ████████████████████████  98.0ms  +1.00ms   error=timeout
+      POST                              ██████████··············  39.0ms  +1.00ms   error=timeout  server=localhost:11434
+      POST                              ··············██████████  39.0ms  +60.0ms   status=200  retry=503
+`
+	if d := cmp.Diff(want, b.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                                 "0µs",
+		999 * time.Microsecond:            "999µs",
+		1326 * time.Microsecond:           "1.33ms",
+		9996 * time.Microsecond:           "10.0ms",
+		43949 * time.Microsecond:          "43.9ms",
+		999400 * time.Microsecond:         "999ms",
+		999600 * time.Microsecond:         "1.00s",
+		59*time.Second + time.Millisecond: "59.00s",
+		61*time.Second + time.Millisecond: "1m1s",
+	} {
+		if got := duration(d); got != want {
+			t.Errorf("%v: %s, want %s", time.Duration(d), got, want)
+		}
 	}
 }
