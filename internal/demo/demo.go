@@ -79,7 +79,28 @@ func Handler(o Options) http.Handler {
 	}
 	mux.HandleFunc("POST /api/chat", s.serve(ollama(false)))
 	mux.HandleFunc("POST /api/generate", s.serve(ollama(true)))
-	return mux
+	mux.HandleFunc("POST /api/embed", s.serve(ollamaEmbed()))
+	return guided(mux)
+}
+
+// guided is mux, which tells what can be called to those who called what cannot.
+func guided(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		status, code := http.StatusNotFound, "not_found"
+		for _, other := range []string{http.MethodGet, http.MethodPost} {
+			if _, pattern := mux.Handler(&http.Request{Method: other, URL: r.URL, Host: r.Host}); pattern != "" {
+				status, code = http.StatusMethodNotAllowed, "method_not_allowed"
+				w.Header().Set("Allow", other)
+			}
+		}
+		endpoint{fail: openAIFail}.refuse(w, failure{status, code, "The demo provider has no " + r.Method + " " + r.URL.Path +
+			"; it answers POST to /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings, /v1/messages," +
+			" /v1beta/models/demo:generateContent, /api/chat, /api/generate and /api/embed, and GET to /v1/models"})
+	})
 }
 
 // serve answers the calls of one API.

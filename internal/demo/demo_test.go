@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -327,9 +328,28 @@ func TestMethodsAndPaths(t *testing.T) {
 		{"POST", "/chat/completions", http.StatusOK},
 		{"GET", "/models", http.StatusOK},
 	} {
-		if w := call(t.Context(), Handler(Options{}), c.method, c.target, chat("demo", "")); w.Code != c.want {
+		w := call(t.Context(), Handler(Options{}), c.method, c.target, chat("demo", ""))
+		if w.Code != c.want {
 			t.Errorf("%s %s: %d, want %d", c.method, c.target, w.Code, c.want)
 		}
+		if guides := strings.Contains(w.Body.String(), "it answers POST to /v1/chat/completions"); guides != (c.want != http.StatusOK) {
+			t.Errorf("%s %s: %s", c.method, c.target, w.Body)
+		}
+	}
+}
+
+func TestOllamaEmbed(t *testing.T) {
+	w := call(t.Context(), Handler(Options{}), "POST", "/api/embed", `{"model":"demo","input":["a b","c"],"dimensions":2}`)
+	var r struct {
+		Model           string
+		Embeddings      [][]float32
+		PromptEvalCount int `json:"prompt_eval_count"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &r); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if r.Model != "demo" || len(r.Embeddings) != 2 || len(r.Embeddings[1]) != 2 || r.PromptEvalCount != 3 {
+		t.Errorf("%+v", r)
 	}
 }
 

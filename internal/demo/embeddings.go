@@ -83,10 +83,7 @@ type embedding struct {
 }
 
 func embeddings(p *prompt, a *answer) any {
-	n := p.dimensions
-	if n == 0 {
-		n = defaultDimensions
-	}
+	n := orDefault(p.dimensions)
 	r := struct {
 		Object string         `json:"object"`
 		Data   []embedding    `json:"data"`
@@ -103,6 +100,14 @@ func embeddings(p *prompt, a *answer) any {
 		r.Data = append(r.Data, e)
 	}
 	return r
+}
+
+// orDefault is n, or the default for 0.
+func orDefault(n int) int {
+	if n == 0 {
+		return defaultDimensions
+	}
+	return n
 }
 
 // vector is a vector of length 1 in n dimensions that depends on nothing but text.

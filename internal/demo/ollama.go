@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// The types below are those of Ollama's API documentation (docs/api.md), "Generate a chat completion" and "Generate a
-// completion". Durations are nanoseconds.
+// The types below are those of Ollama's API documentation (docs/api.md), "Generate a chat completion", "Generate a
+// completion" and "Generate Embeddings". Durations are nanoseconds.
 
 type ollamaFunction struct {
 	Name      string          `json:"name"`
@@ -84,8 +84,25 @@ func ollama(generate bool) endpoint {
 			r.finish(a)
 			send(r)
 		},
-		fail: func(f failure) any { return map[string]string{"error": f.message} },
+		fail: ollamaFail,
 	}
+}
+
+func ollamaFail(f failure) any { return map[string]string{"error": f.message} }
+
+// ollamaEmbed answers /api/embed, whose request is like OpenAI's.
+func ollamaEmbed() endpoint {
+	return endpoint{parse: parseEmbeddings, fail: ollamaFail, whole: func(p *prompt, a *answer) any {
+		r := struct {
+			Model           string      `json:"model"`
+			Embeddings      [][]float32 `json:"embeddings"`
+			PromptEvalCount int         `json:"prompt_eval_count"`
+		}{p.model, nil, a.in}
+		for _, text := range p.texts {
+			r.Embeddings = append(r.Embeddings, vector(text, orDefault(p.dimensions)))
+		}
+		return r
+	}}
 }
 
 func parseOllama(body []byte, generate bool) (*prompt, error) {
