@@ -174,8 +174,10 @@ func (a *Attempt) Failed(r Reason) Verdict {
 			return v
 		}
 	}
-	status, text := http.StatusBadGateway, "the provider could not be reached"
+	status, text, hint := http.StatusBadGateway, "the provider could not be reached", ""
 	switch r {
+	case ReasonConnect:
+		hint = ": does it run, and is the backend's url right?"
 	case ReasonTimeout:
 		status, text = http.StatusGatewayTimeout, "the provider did not answer in time"
 	case ReasonReset:
@@ -185,7 +187,11 @@ func (a *Attempt) Failed(r Reason) Verdict {
 	case ReasonMalformed:
 		text = "the provider's answer is not HTTP"
 	}
-	e := llm.Errorf(status, string(r), "%s (backend %s, %d attempts)", text, a.Backend.Name, c.tried)
+	tries := "attempts"
+	if c.tried == 1 {
+		tries = "attempt"
+	}
+	e := llm.Errorf(status, string(r), "%s (backend %s, %d %s)%s", text, a.Backend.Name, c.tried, tries, hint)
 	return Verdict{Reply: c.refuse(outcomeOfReason(r), e)}
 }
 
@@ -208,7 +214,7 @@ func (c *Call) next(r Reason, after time.Duration, now time.Time) (Verdict, bool
 		if c.plan.steps[c.step].backend == c.attempt.Backend {
 			wait = max(wait, rule.backoff(c.tried))
 		}
-		c.reason = r
+		c.reason, c.wait = r, wait
 		return Verdict{Retry: true, Wait: wait}, true
 	}
 	return Verdict{}, false
