@@ -43,7 +43,8 @@ type Call struct {
 	attempt  Attempt
 	result   llm.Result
 	chat     telemetry.SpanRef
-	reason   Reason // why the last attempt did not do
+	reason   Reason        // why the last attempt did not do
+	wait     time.Duration // the pause before the next
 
 	out      []byte
 	stream   stream

@@ -179,6 +179,9 @@ func (c *Call) attemptSpan(a *Attempt) {
 	if c.tried > 1 {
 		s.Int(telemetry.HTTPRequestResendCount, int64(c.tried-1))
 		s.String(telemetry.SpanwayRetryReason, string(c.reason))
+		if c.wait > 0 {
+			s.Float(telemetry.SpanwayBackoff, c.wait.Seconds())
+		}
 	}
 	if b.conf.Propagate {
 		c.state.traces.Inject(c.trace, a.span, o.Header)

@@ -227,7 +227,7 @@ func spanText(b *strings.Builder, spans []Span, i, depth int) {
 }
 
 func valueText(k string, v any) string {
-	if k == "gen_ai.response.time_to_first_chunk" {
+	if k == "gen_ai.response.time_to_first_chunk" || k == "spanway.retry.backoff" {
 		return "{s}"
 	}
 	switch v := v.(type) {

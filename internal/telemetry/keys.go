@@ -50,15 +50,10 @@ const (
 	ClientPort
 	HTTPRequestMethod
 	HTTPRequestMethodOriginal
-	HTTPRequestBodySize
-	HTTPResponseBodySize
 	HTTPRequestResendCount
 	HTTPResponseStatusCode
 	HTTPRoute
-	NetworkProtocolName
 	NetworkProtocolVersion
-	NetworkPeerAddress
-	NetworkPeerPort
 	URLFull
 	URLPath
 	URLQuery
@@ -83,9 +78,6 @@ const (
 	SpanwayGuardrailRule
 	AIRegexAction
 	AIRegexResult
-	ExceptionType
-	ExceptionMessage
-	SpanwayMatches
 	SpanwayBackoff
 	numKeys
 )
@@ -136,15 +128,10 @@ var names = [numKeys]string{
 	ClientPort:                      "client.port",
 	HTTPRequestMethod:               "http.request.method",
 	HTTPRequestMethodOriginal:       "http.request.method_original",
-	HTTPRequestBodySize:             "http.request.body.size",
-	HTTPResponseBodySize:            "http.response.body.size",
 	HTTPRequestResendCount:          "http.request.resend_count",
 	HTTPResponseStatusCode:          "http.response.status_code",
 	HTTPRoute:                       "http.route",
-	NetworkProtocolName:             "network.protocol.name",
 	NetworkProtocolVersion:          "network.protocol.version",
-	NetworkPeerAddress:              "network.peer.address",
-	NetworkPeerPort:                 "network.peer.port",
 	URLFull:                         "url.full",
 	URLPath:                         "url.path",
 	URLQuery:                        "url.query",
@@ -169,9 +156,6 @@ var names = [numKeys]string{
 	SpanwayGuardrailRule:            "spanway.guardrail.rule",
 	AIRegexAction:                   "ai.regex.action",
 	AIRegexResult:                   "ai.regex.result",
-	ExceptionType:                   "exception.type",
-	ExceptionMessage:                "exception.message",
-	SpanwayMatches:                  "spanway.guardrail.matches",
 	SpanwayBackoff:                  "spanway.retry.backoff",
 }
 
