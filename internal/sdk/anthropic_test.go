@@ -84,6 +84,7 @@ func countTokens(ctx context.Context, c anthropic.Client, head option.RequestOpt
 
 // legacy is a call of the Text Completions API.
 func legacy(ctx context.Context, c anthropic.Client, head option.RequestOption) ([]any, error) {
+	//nolint:staticcheck // deprecated, and still served
 	return value(c.Completions.New(ctx, anthropic.CompletionNewParams{Model: "claude-2.1", MaxTokensToSample: 9,
 		Prompt: "\n\nHuman: Hi\n\nAssistant:"}, head))
 }

@@ -141,7 +141,7 @@ func show(p *openai.ChatCompletionNewParams) {
 func parameters(p *openai.ChatCompletionNewParams) {
 	p.Temperature, p.TopP, p.MaxCompletionTokens = openai.Float(0.5), openai.Float(0.9), openai.Int(64)
 	p.Stop = openai.ChatCompletionNewParamsStopUnion{OfStringArray: []string{"END", "STOP"}}
-	p.User, p.Seed = openai.String("user-1"), openai.Int(7) //nolint:staticcheck // deprecated fields are still sent
+	p.User, p.Seed = openai.String("user-1"), openai.Int(7)
 }
 
 func TestOpenAIToAnthropic(t *testing.T) {

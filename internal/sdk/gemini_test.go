@@ -50,7 +50,10 @@ func googleAt(call geminiCall, config func(base string) *genai.ClientConfig) fun
 		var e genai.APIError
 		switch {
 		case errors.As(err, &e):
-			details, _ := json.Marshal(e.Details) //nolint:errchkjson // decoded from JSON
+			details, err := json.Marshal(e.Details)
+			if err != nil {
+				return seen{Failure: otherFailure(err, base)}
+			}
 			s.Failure = failure{Kind: "genai.APIError", Status: e.Code, Type: e.Status, Message: e.Message, Raw: string(details)}
 		case err != nil:
 			s.Failure = otherFailure(err, base)

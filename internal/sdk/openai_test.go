@@ -2,7 +2,6 @@ package sdk
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -307,10 +306,4 @@ func join(a, b map[string]any) map[string]any {
 		a = with(a, k, v)
 	}
 	return a
-}
-
-// isJSON reports whether s is one JSON object.
-func isJSON(s string) bool {
-	var v map[string]any
-	return json.Unmarshal([]byte(s), &v) == nil
 }

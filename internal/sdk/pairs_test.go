@@ -63,13 +63,15 @@ func saysContent(t *testing.T, s seen) string {
 		}
 		for _, c := range r.Candidates {
 			if c.Content != nil {
-				text += r.Text()
-				for _, f := range r.FunctionCalls() {
-					args, err := json.Marshal(f.Args)
-					if err != nil {
-						t.Fatal(err)
+				for _, p := range c.Content.Parts {
+					text += p.Text
+					if f := p.FunctionCall; f != nil {
+						args, err := json.Marshal(f.Args)
+						if err != nil {
+							t.Fatal(err)
+						}
+						fmt.Fprintf(&b, "\ncall %s %s %s", f.ID, f.Name, args)
 					}
-					fmt.Fprintf(&b, "\ncall %s %s %s", f.ID, f.Name, args)
 				}
 			}
 			if c.FinishReason != "" {

@@ -3,7 +3,6 @@
 package sdk
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"maps"
@@ -350,9 +349,4 @@ func with(a map[string]any, pairs ...any) map[string]any {
 		a[pairs[i].(string)] = pairs[i+1]
 	}
 	return a
-}
-
-// compact is JSON without the white space that bodies in tests have for the reader's sake.
-func compact(s string) string {
-	return string(bytes.Join(bytes.Fields([]byte(s)), nil))
 }
