@@ -93,6 +93,13 @@ func (r *Rewrite) Part(was *llm.Part, text []byte) {
 	r.edits = append(r.edits, jsonscan.Edit{At: jsonscan.At(r.Data, text), With: with})
 }
 
+// Void makes v, a value in Data that tells of the texts, null if any of them has changed.
+func (r *Rewrite) Void(v []byte) {
+	if len(r.edits) > 0 && !jsonscan.IsNull(v) {
+		r.edits = append(r.edits, jsonscan.Edit{At: jsonscan.At(r.Data, v), With: []byte("null")})
+	}
+}
+
 // Append appends Data with the texts replaced. It fails when Parts are more or fewer than those of Data, and when the
 // arguments of a tool call are no longer JSON: what a policy took out must not reach the client.
 func (r *Rewrite) Append(dst []byte) ([]byte, error) {
