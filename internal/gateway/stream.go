@@ -268,9 +268,9 @@ func (s *stream) translateError() *Reply {
 	return r
 }
 
-// Complete reports whether the provider's own end of the response was seen. A client that has it need not wait for the
-// connection's end, and many do not: they have not gone too early.
-func (c *Call) Complete() bool { return c.result.Last }
+// Complete reports whether the provider's own end of the response was seen, or an error in its midst. A client that has it
+// need not wait for the connection's end, and many do not: they have not gone too early.
+func (c *Call) Complete() bool { return c.result.Last || c.result.Err != nil }
 
 // Cut tells that the provider's response ended before its end, for r.
 func (c *Call) Cut(r Reason) Segment {
