@@ -67,6 +67,7 @@ func messageWithTools(ctx context.Context, c anthropic.Client, head option.Reque
 
 func messageStream(ctx context.Context, c anthropic.Client, head option.RequestOption) (out []any, err error) {
 	s := c.Messages.NewStreaming(ctx, messageTools(), head)
+	defer s.Close()
 	var m anthropic.Message
 	for s.Next() {
 		if err := m.Accumulate(s.Current()); err != nil {

@@ -30,6 +30,7 @@ type answer struct {
 	header http.Header
 	body   string
 	cut    bool // break the connection off after the body
+	hold   bool // leave the response open after the body, until the client hangs up
 }
 
 // script reads an answer from testdata/{name}.http: the status, a header field a line, an empty line, the body.
@@ -108,6 +109,9 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if a.streams() || a.cut {
 			_ = http.NewResponseController(w).Flush()
 		}
+	}
+	if a.hold {
+		<-r.Context().Done()
 	}
 	if a.cut {
 		panic(http.ErrAbortHandler) // net/http's way to break a response off

@@ -108,6 +108,35 @@ func TestNotRetried(t *testing.T) {
 	r.gw.Trace(t) // which fails when there are several
 }
 
+// TestHangUp is a library that hangs up because it has what it waits for, or because the provider has failed in its stream,
+// while the provider leaves the response open: neither is a client that went away too early.
+func TestHangUp(t *testing.T) {
+	r := newRig(t)
+	ok := want{name: "chat gpt-4.1", attrs: answered("openai", "gpt-4.1", "gpt-4.1-2025-04-14", "chatcmpl-S1", 19, 12, "length")}
+	for _, x := range []struct {
+		name, path, script string
+		do                 func(context.Context, string) seen
+		fails              failure
+		span               want
+	}{
+		{"OpenAI", "/openai/v1", "openai/stream", openAI(chatStream), failure{}, ok},
+		{"OpenAI, read for its usage", "/usage/v1", "openai/stream", openAI(askStream("gpt-4.1", nil)), failure{}, ok},
+		{"OpenAI's error", "/openai/v1", "openai/stream_error", openAI(chatStream), failure{Kind: "ssestream.StreamError"},
+			want{name: "chat gpt-4.1", failed: "server_overloaded", attrs: map[string]any{"spanway.outcome": "upstream_error"}}},
+		{"Anthropic's error", "/anthropic", "anthropic/stream_error", claude(messageStream), failure{Type: "overloaded_error"},
+			want{name: "chat claude-sonnet-4-5", failed: "overloaded_error", attrs: map[string]any{"spanway.outcome": "upstream_error"}}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			a := script(t, x.script)
+			a.hold = true
+			r.up.tell([]answer{a})
+			got := x.do(t.Context(), r.gw.URL+x.path)
+			(&trip{fails: x.fails}).outcome(t, got)
+			x.span.check(t, r.gw.Trace(t))
+		})
+	}
+}
+
 // TestCut is a provider whose connection breaks in the middle of a stream: the library is told so as its dialect can.
 func TestCut(t *testing.T) {
 	r := newRig(t)
