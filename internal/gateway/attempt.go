@@ -160,6 +160,12 @@ func isJSON(ct string) bool {
 	return err == nil && (t == "application/json" || strings.HasSuffix(t, "+json"))
 }
 
+// Resent tells that the request went out at at for the second time within this attempt, because the kept connection that it
+// went out on first was closed by the provider.
+func (a *Attempt) Resent(at time.Time) {
+	a.call.trace.Span(a.span).Event("spanway.connection.resent", at)
+}
+
 // Failed ends the attempt without a response, for r. Text that tells why stays out of it: it may hold addresses and secrets.
 func (a *Attempt) Failed(r Reason) Verdict {
 	c, now := a.call, time.Now()

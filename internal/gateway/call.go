@@ -134,7 +134,11 @@ func (c *Call) BodyLimit() int64 { return c.state.snapshot.Limits.Body }
 // Request takes the whole request body: it parses, runs the policies, and plans the attempts. A Reply ends the call; nil
 // means that Attempt is next. The body must not change until Close.
 func (c *Call) Request(body []byte) *Reply {
-	c.work(time.Now())
+	now := time.Now()
+	c.work(now)
+	if len(body) > 0 {
+		c.trace.Span(telemetry.Root).Float(telemetry.SpanwayRequestRead, now.Sub(c.in.Received).Seconds())
+	}
 	c.body = body
 	if c.route == nil {
 		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusNotFound, "route_not_found", "no route matches %s %s", c.in.Head.Method, printable(c.in.Head.Path)))

@@ -139,6 +139,9 @@ func (x *exchange) try(a *gateway.Attempt) (*response, gateway.Verdict) {
 	o := a.Outgoing()
 	req := upstream.Request{Method: o.Method, Path: o.Path, Query: o.Query, Header: o.Header, Host: o.Host, Body: o.Body, HeadTimeout: o.HeadTimeout}
 	resp, err := x.handler.clients.of(a.Backend).Do(x.ctx, &req)
+	if req.Timing.Resent {
+		a.Resent(req.Timing.Wrote)
+	}
 	if err != nil {
 		return nil, a.Failed(x.why(err))
 	}

@@ -194,7 +194,7 @@ func (w *stage) spansText() string {
 // quiet are the attributes that Check asks of every span of a role.
 var quiet = map[role][]string{
 	roleServer: {"client.address", "client.port", "http.request.method", "http.route", "network.protocol.version", "server.address",
-		"server.port", "url.path", "url.scheme", "user_agent.original"},
+		"server.port", "spanway.request.read", "url.path", "url.scheme", "user_agent.original"},
 	roleCall:    {"server.address", "server.port", "spanway.gateway.overhead"},
 	roleAttempt: {"http.request.method", "network.protocol.version", "server.address", "server.port", "spanway.attempt"},
 }

@@ -66,6 +66,7 @@ const (
 	SpanwayAttempts
 	SpanwayOutcome
 	SpanwayRetryReason
+	SpanwayRequestRead
 	SpanwayGatewayOverhead
 	SpanwayStreamChunks
 	SpanwayRequestModelAlias
@@ -144,6 +145,7 @@ var names = [numKeys]string{
 	SpanwayAttempts:                 "spanway.attempts",
 	SpanwayOutcome:                  "spanway.outcome",
 	SpanwayRetryReason:              "spanway.retry.reason",
+	SpanwayRequestRead:              "spanway.request.read",
 	SpanwayGatewayOverhead:          "spanway.gateway.overhead",
 	SpanwayStreamChunks:             "spanway.stream.chunks",
 	SpanwayRequestModelAlias:        "spanway.request.model_alias",
