@@ -23,7 +23,7 @@ go list -f '{{.ImportPath}} {{.Dir}} {{range .TestGoFiles}}{{.}} {{end}}{{range 
 # fuzz TIME PACKAGE DIR BINARY TARGET
 fuzz() {
 	local log=$4.$5.log
-	if (cd "$3" && "$4" -test.run '^$' -test.fuzz "^$5\$" -test.fuzztime "$1" -test.parallel 1 \
+	if (cd "$3" && "$4" -test.run '^$' -test.fuzz "^$5\$" -test.fuzztime "$1" -test.parallel 1 -test.fuzzminimizetime 100x \
 		-test.fuzzcachedir "$4.$5.cache" >"$log" 2>&1); then
 		echo "ok   $2 $5: $(grep -o 'execs: [0-9]*' "$log" | tail -1)"
 	else
