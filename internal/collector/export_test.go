@@ -205,10 +205,11 @@ func TestSampledOut(t *testing.T) {
 		}
 	}
 	g.Traces(t, 2)
+	handedOver(t, g, 3)
 	if n := scrape(t, client, g.Admin).sum("gen_ai_client_operation_duration_seconds_count"); n != 2 {
 		t.Errorf("%v calls are measured, want 2", n)
 	}
-	if st := exportAll(t, g)[0]; st.Accepted != 3 || st.Exported != 3 || len(r.account().spans) != 3 {
+	if st := exportAll(t, g, 3)[0]; st.Accepted != 3 || st.Exported != 3 || len(r.account().spans) != 3 {
 		t.Errorf("%+v, %d arrived; want the 3 spans of one call", st, len(r.account().spans))
 	}
 }

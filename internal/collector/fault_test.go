@@ -140,21 +140,13 @@ func TestFaults(t *testing.T) {
 	}, off.URL, on.URL)
 	checkLatency(t, took[0], took[1])
 
-	on.Traces(t, calls)
 	for _, p := range patients {
 		p.receiver.become(nil)
 		p.link.heal(t)
 	}
-	await(t, func() (still string) {
-		for i, st := range on.Pipeline.Stats() {
-			if st.Accepted != st.Exported+st.Dropped+st.Failed {
-				still += fmt.Sprintf("%s %s: %+v\n", patients[i].protocol, patients[i].name, st)
-			}
-		}
-		return still
-	})
+	settle(t, on, 3*calls)
 	page := scrape(t, newClient(t), on.Admin)
-	all := exportAll(t, on)
+	all := exportAll(t, on, 3*calls)
 	for i, p := range patients {
 		t.Run(p.protocol+" "+p.name, func(t *testing.T) {
 			p.check(t, all[i], 3*calls)

@@ -38,13 +38,13 @@ func scrape(t *testing.T, c *http.Client, address string) (out samples) {
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		series, value, ok := strings.Cut(lines.Text(), "} ")
-		if !ok || strings.HasPrefix(series, "#") {
+		if strings.HasPrefix(lines.Text(), "#") {
 			continue
 		}
 		s := sample{}
-		s.name, s.labels, _ = strings.Cut(series, "{")
-		if s.value, err = strconv.ParseFloat(value, 64); err != nil {
+		at := strings.LastIndexByte(lines.Text(), ' ')
+		s.name, s.labels, _ = strings.Cut(strings.TrimSuffix(lines.Text()[:max(at, 0)], "}"), "{")
+		if s.value, err = strconv.ParseFloat(lines.Text()[at+1:], 64); err != nil {
 			t.Errorf("%s: %v", lines.Text(), err)
 		}
 		out = append(out, s)
@@ -100,13 +100,38 @@ func exact(t *testing.T, st telemetry.SinkStats) {
 	}
 }
 
-// exportAll ends the gateway's telemetry within ctx's bound, after every call has handed over its trace, and returns what
-// became of the spans.
-func exportAll(t *testing.T, g *scenario.Gateway) []telemetry.SinkStats {
+// handedOver waits until the calls have handed over so many spans: a client has its answer a moment earlier.
+func handedOver(t *testing.T, g *scenario.Gateway, spans int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := g.Pipeline.Shutdown(ctx); err != nil {
+	await(t, func() string {
+		for _, st := range g.Pipeline.Stats() {
+			if st.Accepted < spans {
+				return fmt.Sprintf("%+v, want %d accepted", st, spans)
+			}
+		}
+		return ""
+	})
+}
+
+// settle waits until the calls have handed over so many spans and it is known what became of each.
+func settle(t *testing.T, g *scenario.Gateway, spans int64) {
+	t.Helper()
+	handedOver(t, g, spans)
+	await(t, func() (open string) {
+		for _, st := range g.Pipeline.Stats() {
+			if st.Accepted != st.Exported+st.Dropped+st.Failed {
+				open += fmt.Sprintf("%+v\n", st)
+			}
+		}
+		return open
+	})
+}
+
+// exportAll ends the gateway once its calls have handed over so many spans, and returns what became of them.
+func exportAll(t *testing.T, g *scenario.Gateway, spans int64) []telemetry.SinkStats {
+	t.Helper()
+	settle(t, g, spans)
+	if err := g.Shutdown(patience); err != nil {
 		t.Errorf("shutdown: %v", err)
 	}
 	all := g.Pipeline.Stats()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -177,16 +178,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	rejected, err := r.take(q.Context(), q.Header, len(body), ids)
-	switch no := err.(type) {
-	case nil:
-	case refusal:
+	if err != nil {
+		no := refusal{code: http.StatusInternalServerError}
+		_ = errors.As(err, &no) // any other error is one of the server's own
 		if no.retryAfter != "" {
 			w.Header().Set("Retry-After", no.retryAfter)
 		}
 		w.WriteHeader(no.code)
-		return
-	default:
-		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	var out []byte

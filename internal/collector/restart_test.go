@@ -37,8 +37,7 @@ func TestCollectorKilled(t *testing.T) {
 		c.run()
 	}
 	load(t, after, body, func(int) {}, g.URL)
-	g.Traces(t, calls)
-	all := exportAll(t, g)
+	all := exportAll(t, g, 3*calls)
 	for i, c := range collectors {
 		t.Run(protocols[i], func(t *testing.T) {
 			if st := all[i]; st.Exported != 3*calls {
@@ -79,14 +78,14 @@ func TestCollectorShortOfMemory(t *testing.T) {
 			g := scenario.Start(t, gatewayConf(provider.URL, fmt.Sprintf("{traces: [{otlp: {endpoint: %q, protocol: %s}, interval: 20ms}]}",
 				"http://"+c.address(protocol), protocol)))
 			load(t, calls, chat(t, "llama3.2", "Hi"), func(int) {}, g.URL)
-			g.Traces(t, calls)
+			handedOver(t, g, 3*calls)
 			if st := g.Pipeline.Stats()[0]; st.Exported != 0 || st.Failed != 0 || st.Dropped != 0 {
 				t.Errorf("while the Collector has no memory: %+v, want all to wait", st)
 			}
 			c.kill()
 			c.limited = false
 			c.run()
-			if st := exportAll(t, g)[0]; st.Exported != 3*calls {
+			if st := exportAll(t, g, 3*calls)[0]; st.Exported != 3*calls {
 				t.Errorf("%+v, want all of %d exported", st, 3*calls)
 			}
 			if runs := c.output(); len(runs[0].spans) != 0 || len(runs[1].spans) != 3*calls {
@@ -103,7 +102,7 @@ func TestLossIsReported(t *testing.T) {
 	g := scenario.Start(t, gatewayConf(provider.URL, fmt.Sprintf("{traces: [{otlp: %q}], metrics: {otlp: %q}}",
 		"http://"+hung.address, "http://"+c.GRPC)))
 	load(t, 10, chat(t, "llama3.2", "Hi"), func(int) {}, g.URL)
-	g.Traces(t, 10)
+	handedOver(t, g, 30)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if err := g.Pipeline.Shutdown(ctx); err != nil {
@@ -133,7 +132,7 @@ func TestSlowShutdown(t *testing.T) {
 				"http://"+r.serve(t, protocol, nil), protocol)))
 			block := strings.Repeat("x", 60<<10)
 			load(t, calls, chat(t, "llama3.2", block, block), func(int) {}, g.URL)
-			g.Traces(t, calls)
+			handedOver(t, g, 3*calls)
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
 			begin := time.Now()
