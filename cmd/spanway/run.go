@@ -102,7 +102,8 @@ func run(cmd *cobra.Command, f *runFlags) error {
 	r.log.Info("draining, a second signal ends at once", "bound", r.conf.Shutdown.Drain)
 	start := time.Now()
 	if err := r.server.Shutdown(r.conf.Shutdown.Drain); err != nil {
-		return fmt.Errorf("shutdown: %w", err)
+		// A collector that is down is no failure of this process.
+		r.log.Warn("not all telemetry was sent", "error", err)
 	}
 	r.log.Info("stopped", "after", time.Since(start).Round(time.Millisecond))
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -41,19 +42,37 @@ func documents(t *testing.T) map[string]string {
 	return out
 }
 
-// TestLinks checks that what the documents link to within the repository is there.
+// TestLinks checks that what the documents link to within the repository is there, headings included.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
-	for name, text := range documents(t) {
+	link := regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
+	docs := documents(t)
+	for name, text := range docs {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}
-			if !exists(filepath.Join(root, filepath.Dir(name), m[1])) {
+			target := name
+			if m[1] != "" {
+				target = path.Join(path.Dir(name), m[1])
+			}
+			if !exists(filepath.Join(root, target)) {
 				t.Errorf("%s links to %s, which does not exist", name, m[1])
+			}
+			if m[2] != "" && !anchors(docs[target])[m[2]] {
+				t.Errorf("%s links to %s#%s, which has no such heading", name, m[1], m[2])
 			}
 		}
 	}
+}
+
+// anchors are the names of text's headings, as GitHub makes them: lower case, spaces as hyphens, other marks left out.
+func anchors(text string) map[string]bool {
+	out := map[string]bool{}
+	marks := regexp.MustCompile(`[^a-z0-9 _-]`)
+	for _, h := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		out[strings.ReplaceAll(marks.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-")] = true
+	}
+	return out
 }
 
 func TestReadmeIsShort(t *testing.T) {

@@ -39,7 +39,8 @@ var floors = []floor{
 }
 
 // support are packages that only tests and measurements use.
-var support = []string{"internal/scenario", "internal/bench", "internal/archtest", "internal/collector", "internal/sdk"}
+var support = []string{"internal/scenario", "internal/bench", "internal/archtest", "internal/collector", "internal/sdk",
+	"internal/doctest"}
 
 func floorOf(dir string) *floor {
 	for i := range floors {
