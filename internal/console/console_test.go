@@ -127,7 +127,7 @@ func TestDuration(t *testing.T) {
 		61*time.Second + time.Millisecond: "1m1s",
 	} {
 		if got := duration(d); got != want {
-			t.Errorf("%v: %s, want %s", time.Duration(d), got, want)
+			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
 }

@@ -143,10 +143,11 @@ func (x *exchange) try(a *gateway.Attempt) (*response, gateway.Verdict) {
 		a.Resent(req.Timing.Wrote)
 	}
 	if err != nil {
+		x.handler.log.DebugContext(x.ctx, "attempt failed", "backend", a.Backend.Name, "error", err)
 		return nil, a.Failed(x.why(err))
 	}
 	res := newResponse(resp, x.call.Inspects())
-	head := llm.Head{Status: resp.Status, Header: resp.Header}
+	head := llm.Head{Status: resp.Status, Header: resp.Header, UntilClose: resp.UntilClose}
 	v := a.Head(&head, upstreamProtocol(resp.Proto))
 	if v.Retry || v.Reply != nil {
 		res.discard()
