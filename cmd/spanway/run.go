@@ -162,7 +162,7 @@ func (r *runner) loop(ctx context.Context) {
 			_, _ = fmt.Fprintln(os.Stderr, err)
 			continue
 		}
-		r.log.Info("configuration loaded", "file", r.source.name)
+		r.log.Info("configuration loaded", "file", r.source.name, "gateway", r.server.URLs())
 		if w != nil {
 			w.watch(r.source.watched(r.conf))
 		}
