@@ -56,15 +56,13 @@ func param(p *llm.Params, name string, v []byte) {
 			p.ServiceTier = ""
 		}
 	case "output_format":
-		p.OutputType = outputType(v)
+		if p.OutputType == "" {
+			p.OutputType = outputType(v)
+		}
 	case "output_config":
-		for it := jsonscan.Object(v); it.Next(); {
-			switch string(it.Key()) {
-			case "effort":
-				p.ReasoningLevel = jsonscan.String(it.Value())
-			case "format":
-				p.OutputType = outputType(it.Value())
-			}
+		p.ReasoningLevel = jsonscan.String(jsonscan.Get(v, "effort"))
+		if t := outputType(jsonscan.Get(v, "format")); t != "" {
+			p.OutputType = t
 		}
 	}
 }

@@ -54,6 +54,8 @@ func TestParseRequest(t *testing.T) {
 				Stop: []string{"a", "b"}, ServiceTier: "standard_only", ReasoningLevel: "max", OutputType: "json"}}},
 		{"nulls", `{"model":null,"stream":null,"max_tokens":null,"temperature":null,"stop_sequences":null,"output_config":null,
 			"service_tier":null}`, llm.AnthropicMessages, llm.Request{}},
+		{"null beside the beta's name", `{"output_format":{"type":"json_schema"},"output_config":{"effort":null,"format":null}}`,
+			llm.AnthropicMessages, llm.Request{Params: llm.Params{OutputType: "json"}}},
 		{"of the wrong types", `{"model":[1],"stream":"true","max_tokens":"7","temperature":{},"stop_sequences":1,"output_config":[]}`,
 			llm.AnthropicMessages, llm.Request{}},
 		{"default tier, beta format", `{"service_tier":"auto","output_format":{"type":"json_schema","schema":{}}}`,

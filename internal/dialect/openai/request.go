@@ -59,6 +59,7 @@ type parser struct {
 	includeUsage bool
 	// maxCompletion is max_completion_tokens or max_output_tokens, which win over max_tokens.
 	maxCompletion llm.Opt[int64]
+	effort        string // reasoning.effort, over which reasoning_effort wins
 }
 
 func (p *parser) member(key, v []byte, at [2]int) {
@@ -108,9 +109,7 @@ func (p *parser) labels(key, v []byte) {
 	case "reasoning_effort":
 		s.ReasoningLevel = jsonscan.String(v)
 	case "reasoning":
-		if e := jsonscan.String(jsonscan.Get(v, "effort")); e != "" {
-			s.ReasoningLevel = e
-		}
+		p.effort = jsonscan.String(jsonscan.Get(v, "effort"))
 	case "service_tier":
 		if s.ServiceTier = jsonscan.String(v); s.ServiceTier == "auto" {
 			s.ServiceTier = ""
@@ -121,7 +120,7 @@ func (p *parser) labels(key, v []byte) {
 		}
 	case "previous_response_id":
 		s.PreviousResponseID = jsonscan.String(v)
-	case "dimensions":
+	case "dimensions", "output_dimension": // the latter is Voyage's and Mistral's
 		dialect.SetInt(&s.Dimensions, v)
 	case "encoding_format":
 		s.EncodingFormats = jsonscan.Strings(v)
@@ -132,6 +131,9 @@ func (p *parser) finish(h *llm.Head) {
 	s := &p.r.Params
 	if p.maxCompletion.Set {
 		s.MaxTokens = p.maxCompletion
+	}
+	if s.ReasoningLevel == "" {
+		s.ReasoningLevel = p.effort
 	}
 	if s.ChoiceCount.V == 1 {
 		s.ChoiceCount = llm.Opt[int64]{}

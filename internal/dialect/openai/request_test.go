@@ -64,6 +64,16 @@ func TestParseRequest(t *testing.T) {
 			body: `{"model":null,"temperature":null,"stop":null,"stream":null,"n":null,"response_format":null,"reasoning":null}`,
 		},
 		{
+			name: "effort by two names", api: llm.OpenAIChat, op: llm.OpChat, model: "m",
+			body:   `{"model":"m","reasoning_effort":"low","reasoning":{"effort":"high"}}`,
+			params: llm.Params{ReasoningLevel: "low"},
+		},
+		{
+			name: "dimensions by another name", api: llm.OpenAIEmbeddings, op: llm.OpEmbeddings, model: "e",
+			body:   `{"model":"e","input":"x","output_dimension":256}`,
+			params: llm.Params{Dimensions: llm.Some(int64(256))},
+		},
+		{
 			name: "what goes without saying", api: llm.OpenAIChat, op: llm.OpChat, model: "m", stream: true,
 			body: `{"n":1,"service_tier":"auto","stream":true,"stream_options":{"include_usage":false},"model":"m"}`,
 		},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strconv"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -29,9 +30,13 @@ func usage(v []byte, api llm.API) llm.Usage {
 	for it := jsonscan.Object(v); it.Next(); {
 		n := count(it.Value())
 		switch string(it.Key()) {
-		case "prompt_tokens", "input_tokens":
+		case "prompt_tokens": // some relays add the other API's words, with zeros
+			dialect.SetInt(&u.Input, it.Value())
+		case "input_tokens":
 			first(&u.Input, n)
-		case "completion_tokens", "output_tokens":
+		case "completion_tokens":
+			dialect.SetInt(&u.Output, it.Value())
+		case "output_tokens":
 			first(&u.Output, n)
 		case "total_tokens":
 			total = n
