@@ -49,7 +49,7 @@ func FramingOf(h *llm.Head, other Framing) Framing {
 
 // NewReader returns a reader that cuts by f and decodes with dec.
 func NewReader(d llm.Dialect, f Framing, dec Decoder) llm.Reader {
-	r := &reader{dialect: d, decoder: dec}
+	r := &reader{dialect: d, decoder: dec, whole: f == Whole}
 	switch f {
 	case SSE:
 		r.splitter = frame.NewSSE(llm.MaxFrame)
@@ -74,6 +74,7 @@ type reader struct {
 	emit      func(*llm.Event) error
 	current   frame.Frame // here because a decoder takes its address: a local one would be allocated per frame
 	event     llm.Event
+	whole     bool
 	truncated bool
 }
 
@@ -89,7 +90,7 @@ func (r *reader) Truncated() bool { return r.truncated }
 func (r *reader) frame(f frame.Frame) error {
 	ev := &r.event
 	ev.Reset()
-	ev.Raw, ev.Dialect = f.Raw, r.dialect
+	ev.Raw, ev.Dialect, ev.Whole = f.Raw, r.dialect, r.whole
 	if f.Skipped {
 		r.truncated = true
 	} else {

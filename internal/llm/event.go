@@ -26,6 +26,7 @@ type Event struct {
 	Dimensions   int      // length of the embedding vectors
 	Err          *Error   // the provider reported an error (in the body of an error response, or mid-stream)
 	Last         bool     // the dialect's own end of the response was seen
+	Whole        bool     // the event is a whole unstreamed response
 	Dialect      Dialect
 	Raw          []byte // the frame, terminator included; frames concatenate to the provider's bytes
 	Edited       bool   // Parts were changed by a policy: Raw no longer tells the truth

@@ -31,3 +31,26 @@ func TestEventClone(t *testing.T) {
 		t.Errorf("copying into memory that suffices makes %v allocations", n)
 	}
 }
+
+func TestFinishReasons(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		whole   bool
+		choices []Choice
+		want    []string
+	}{
+		{"all", true, []Choice{{Index: 1, Finish: "length"}, {Finish: "stop"}}, []string{"stop", "length"}},
+		{"none", true, []Choice{{}}, nil},
+		{"none in a stream", false, []Choice{{}}, []string{"error"}},
+		{"one of two", true, []Choice{{}, {Index: 1, Finish: "stop"}}, []string{"error", "stop"}},
+		{"no choice", true, nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r Result
+			r.Add(&Event{Choices: tt.choices, Whole: tt.whole})
+			if d := cmp.Diff(tt.want, r.FinishReasons()); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}

@@ -1,6 +1,9 @@
 package llm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Bounds of what a Result keeps.
 const (
@@ -20,6 +23,7 @@ type Result struct {
 	Chunks       int // frames of the response
 	Err          *Error
 	Last         bool // the dialect's own end was seen
+	Whole        bool // the response was not streamed
 	Truncated    bool // a bound was met: what is here may be incomplete
 
 	FirstChunk time.Time // when the first bytes of the answer's body came; zero when none did
@@ -50,7 +54,7 @@ func (r *Result) Add(ev *Event) {
 	if ev.Err != nil && r.Err == nil {
 		r.Err = ev.Err
 	}
-	r.Last = r.Last || ev.Last
+	r.Last, r.Whole = r.Last || ev.Last, r.Whole || ev.Whole
 	for _, c := range ev.Choices {
 		r.choice(c)
 	}
@@ -87,9 +91,12 @@ func (r *Result) choice(c Choice) {
 	setLast(&r.finish[c.Index], c.Finish)
 }
 
-// FinishReasons returns one reason per choice in order, "error" for a choice whose reason never came, nil when there was
-// no choice.
+// FinishReasons returns one reason per choice in order, "error" for a choice whose reason never came. It returns nil when
+// there was no choice, and for an unstreamed response without any reason: nothing of that broke off, its provider names none.
 func (r *Result) FinishReasons() []string {
+	if r.Whole && !slices.ContainsFunc(r.finish, func(f string) bool { return f != "" }) {
+		return nil
+	}
 	var out []string
 	for i, f := range r.finish {
 		switch {

@@ -58,9 +58,9 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 		readError(m.err, &d.err)
 		ev.Err = &d.err
 	}
-	whole := d.json && len(f.Data) == len(f.Raw) // an element of an array has a bracket or a comma before it
+	ev.Whole = d.json && len(f.Data) == len(f.Raw) // an element of an array has a bracket or a comma before it
 	finished := d.seen != 0 && d.seen&^d.done == 0
-	ev.Last = whole || finished || ev.Err != nil || member(m.feedback, "blockReason") != nil
+	ev.Last = ev.Whole || finished || ev.Err != nil || member(m.feedback, "blockReason") != nil
 }
 
 // closes reports whether a frame without an element is an array's closing bracket.

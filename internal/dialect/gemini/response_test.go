@@ -69,7 +69,8 @@ func TestFinishReasons(t *testing.T) {
 		{"index out of order", `{"candidates":[{"index":1,"finishReason":"SAFETY"},{"finishReason":"STOP"}]}`, []string{"STOP", "SAFETY"}},
 		{"no index at all", `{"candidates":[{"finishReason":"STOP"},{"finishReason":"OTHER"}]}`, []string{"STOP", "OTHER"}},
 		{"unfinished", `{"candidates":[{"finishReason":"STOP"},{"index":1}]}`, []string{"STOP", "error"}},
-		{"null", `{"candidates":[{"finishReason":null}]}`, []string{"error"}},
+		{"null", `{"candidates":[{"finishReason":null}]}`, nil},
+		{"null in a stream", `[{"candidates":[{"finishReason":null}]}]`, []string{"error"}},
 		{"blocked prompt", `{"promptFeedback":{"blockReason":"SAFETY"}}`, nil},
 		{"wild index", `{"candidates":[{"index":-5,"finishReason":"STOP"},{"index":1e9,"finishReason":"STOP"}]}`, nil},
 	} {

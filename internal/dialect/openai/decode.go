@@ -38,9 +38,9 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 		return
 	}
 	if !d.decode(f, ev) {
-		raw, dl := ev.Raw, ev.Dialect
+		raw, dl, whole := ev.Raw, ev.Dialect, ev.Whole
 		ev.Reset()
-		ev.Raw, ev.Dialect = raw, dl
+		ev.Raw, ev.Dialect, ev.Whole = raw, dl, whole
 		return
 	}
 	ev.Last = ev.Last || d.whole
@@ -217,7 +217,8 @@ func dimensions(list []byte) int {
 		}
 		return n
 	case jsonscan.Text:
-		return len(bytes.TrimRight(v[1:len(v)-1], "=")) * 3 / 4 / 4
+		v = bytes.TrimRight(v[1:len(v)-1], "=")
+		return (len(v) - bytes.Count(v, []byte{'\\'})) * 3 / 4 / 4 // a slash may be written \/
 	}
 	return 0
 }

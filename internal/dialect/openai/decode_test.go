@@ -83,6 +83,8 @@ func TestDecode(t *testing.T) {
 		{name: "page as error", status: 502, frame: `<html>`},
 		{name: "usage of the details' other names", frame: `{"usage":{"prompt_tokens":3.0,"completion_tokens":2,"prompt_cache_hit_tokens":1,"reasoning_tokens":4,"prompt_tokens_details":{"cache_write_tokens":5},"cache_creation_input_tokens":9}}`,
 			want: llm.Event{Last: true, Usage: &llm.Usage{Input: some(3), Output: some(2), CacheRead: some(1), CacheWrite: some(5), Reasoning: some(4)}}},
+		{name: "usage in the words of both APIs", frame: `{"usage":{"input_tokens":0,"output_tokens":0,"prompt_tokens":3,"completion_tokens":2}}`,
+			want: llm.Event{Last: true, Usage: &llm.Usage{Input: some(3), Output: some(2)}}},
 		{name: "usage without a count", frame: `{"usage":{"total_tokens":3}}`, want: llm.Event{Last: true}},
 		{name: "groq", frame: `data: {"choices":[],"x_groq":{"usage":{"prompt_tokens":1}}}` + "\n\n", want: llm.Event{Usage: &llm.Usage{Input: some(1)}}},
 		{name: "usage before groq's", frame: `data: {"x_groq":{"usage":{"prompt_tokens":1}},"usage":{"prompt_tokens":2}}` + "\n\n", want: llm.Event{Usage: &llm.Usage{Input: some(2)}}},
@@ -91,6 +93,7 @@ func TestDecode(t *testing.T) {
 		{name: "embeddings", api: llm.OpenAIEmbeddings, frame: `{"model":"e","data":[{"embedding":[0.1, 2, -3e1]},{"embedding":[1]}],"usage":{"total_tokens":4}}`,
 			want: llm.Event{Model: "e", Dimensions: 3, Last: true, Usage: &llm.Usage{Input: some(4)}}},
 		{name: "base64 embeddings", api: llm.OpenAIEmbeddings, frame: `{"data":[{"embedding":"AAAAAAAAgD8="}]}`, want: llm.Event{Dimensions: 2, Last: true}},
+		{name: "base64 embeddings with escapes", api: llm.OpenAIEmbeddings, frame: `{"data":[{"embedding":"AA\/\/AAAAgD8="}]}`, want: llm.Event{Dimensions: 2, Last: true}},
 		{name: "no embeddings", api: llm.OpenAIEmbeddings, frame: `{"data":[]}`, want: llm.Event{Last: true}},
 		{name: "image", api: llm.OpenAIImages, frame: `{"data":[{"b64_json":"AAAA"}],"usage":{"input_tokens":5,"output_tokens":6,"input_tokens_details":{"text_tokens":5}}}`,
 			want: llm.Event{Last: true, Usage: &llm.Usage{Input: some(5), Output: some(6)}}},
@@ -126,7 +129,7 @@ func TestDecode(t *testing.T) {
 				ct = "text/event-stream; charset=utf-8"
 			}
 			got := events(t, tt.api, tt.status, ct, []byte(tt.frame), llm.WantMeta)
-			tt.want.Raw, tt.want.Dialect = []byte(tt.frame), llm.OpenAI
+			tt.want.Raw, tt.want.Dialect, tt.want.Whole = []byte(tt.frame), llm.OpenAI, ct == "application/json"
 			if d := cmp.Diff([]llm.Event{tt.want}, got, cmpopts.EquateEmpty()); d != "" {
 				t.Error(d)
 			}
