@@ -211,8 +211,10 @@ func (w *contentWriter) part(p *llm.Part) {
 		w.raw(`{"type":"tool_call","name":`)
 		w.text(p.Name)
 		w.member("id", p.ID)
-		w.raw(`,"arguments":`)
-		w.value(orElse(p.Text, "{}"))
+		if p.Text != "" {
+			w.raw(`,"arguments":`)
+			w.value(p.Text)
+		}
 	case llm.PartToolResult:
 		w.raw(`{"type":"tool_call_response","response":`)
 		w.value(p.Text)

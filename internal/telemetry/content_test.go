@@ -131,7 +131,7 @@ func TestContentOfEveryKind(t *testing.T) {
 		map[string]any{"type": "refusal", "content": "No."},
 		map[string]any{"type": "tool_call", "id": "c1", "name": "get",
 			"arguments": map[string]any{"q": "x", "n": json.Number("1e3")}},
-		map[string]any{"type": "tool_call", "name": "none", "arguments": map[string]any{}},
+		map[string]any{"type": "tool_call", "name": "none"},
 		map[string]any{"type": "tool_call", "id": "c2", "name": "broken", "arguments": `{"q": `},
 		map[string]any{"type": "server_tool_call", "id": "s1", "name": "web_search",
 			"server_tool_call": map[string]any{"type": "web_search", "arguments": map[string]any{"query": "y"}}},
