@@ -28,6 +28,8 @@ func TestGuides(t *testing.T) {
 					r.follow(&b)
 				case b.info == "" && strings.Contains(b.text, " trace "):
 					r.compare(&b)
+				case b.info == "" && strings.HasPrefix(b.text, "{"):
+					r.answered(&b)
 				case b.info == "yaml" && strings.HasPrefix(b.text, "# spanway.yaml\n"):
 					r.save("spanway.yaml", b.text)
 				}
@@ -96,19 +98,35 @@ func normalize(text string) string {
 // compare looks for the output b shows in what the gateway printed.
 func (r *reader) compare(b *block) {
 	r.t.Helper()
-	if r.gateway == nil {
-		r.t.Errorf("%s:%d: there is output and no gateway that could have printed it", b.doc, b.line)
+	if r.gateway == nil || r.gateway.calls == 0 {
+		r.t.Errorf("%s:%d: there is output, and no call of which it could be", b.doc, b.line)
 		return
 	}
 	want := normalize(b.text)
-	lines := strings.Count(want, "\n")
-	got := r.gateway.lines(r.t, lines)
+	got := r.gateway.printed(r.t, strings.Count(want, "\n"))
 	if diff := cmp.Diff(want, normalize(got)); diff != "" {
 		r.t.Errorf("%s:%d: the gateway prints something else\n-document +gateway:\n%s", b.doc, b.line, diff)
 	}
 	// The columns of the picture stand where the gateway puts them, too.
 	if w, g := column(b.text), column(got); w != g {
 		r.t.Errorf("%s:%d: the time line begins in column %d, the gateway's in %d", b.doc, b.line, w, g)
+	}
+}
+
+// answered checks that the call before b was answered as b shows, with "…" for what is left out.
+func (r *reader) answered(b *block) {
+	r.t.Helper()
+	rest := r.answer
+	for i, part := range strings.Split(strings.TrimSpace(b.text), "…") {
+		at := strings.Index(rest, part)
+		if at < 0 || i == 0 && at > 0 {
+			r.t.Errorf("%s:%d: the answer is another: %s", b.doc, b.line, r.answer)
+			return
+		}
+		rest = rest[at+len(part):]
+	}
+	if rest != "" {
+		r.t.Errorf("%s:%d: the answer goes on: %s", b.doc, b.line, rest)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 type process struct {
 	cmd     *exec.Cmd
 	address string // where a gateway listens, host:port
+	calls   int    // made to a gateway
 	ended   chan struct{}
 	err     error // how it ended, once it has
 
@@ -84,18 +86,22 @@ func (p *process) await(ctx context.Context, done func(string) bool) (string, er
 	}
 }
 
-// lines waits for the last n lines that the calls printed: those from the end of the banner on.
-func (p *process) lines(t *testing.T, n int) string {
+// callLine is where what a gateway prints of one call begins.
+var callLine = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3} `)
+
+// printed waits for n lines that a gateway prints of its latest call, which it does when the client has its answer already.
+func (p *process) printed(t *testing.T, n int) string {
 	t.Helper()
-	calls := func(text string) []string {
-		_, after, _ := strings.Cut(text, "\n  config ")
-		_, after, _ = strings.Cut(after, "\n\n")
-		return strings.SplitAfter(strings.TrimLeft(after, "\n"), "\n")
+	latest := func(text string) []string {
+		all := callLine.FindAllStringIndex(text, -1)
+		if len(all) < p.calls {
+			return nil
+		}
+		return strings.SplitAfter(text[all[p.calls-1][0]:], "\n")
 	}
-	text, err := p.await(t.Context(), func(text string) bool { return len(calls(text)) > n })
+	text, err := p.await(t.Context(), func(text string) bool { return len(latest(text)) > n })
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := calls(text)
-	return strings.Join(all[len(all)-1-n:], "")
+	return strings.Join(latest(text)[:n], "")
 }

@@ -32,6 +32,7 @@ type reader struct {
 	// collector is there once the document has started one. Calls must then arrive at it.
 	collector *process
 	env       []string // from "export"
+	answer    string   // to the last call
 }
 
 func newReader(t *testing.T, providers string) *reader {
@@ -247,6 +248,7 @@ func (r *reader) curl(args []string) error {
 		return err
 	}
 	q.Header = header
+	r.gateway.calls++
 	resp, err := http.DefaultClient.Do(q)
 	if err != nil {
 		return err
@@ -256,6 +258,7 @@ func (r *reader) curl(args []string) error {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%d %s %w", resp.StatusCode, got, err)
 	}
+	r.answer = string(got)
 	if streamed := bytes.HasPrefix(got, []byte("data: ")); streamed != strings.Contains(body, `"stream":true`) {
 		return fmt.Errorf("streamed = %v: %s", streamed, got)
 	}
