@@ -42,6 +42,7 @@ type stream struct {
 	strip   bool    // the usage frame was asked for by us: it is not the client's
 	started bool    // the head went out
 	ended   bool    // the provider's response is complete
+	loose   bool    // the response ends with its connection
 	tail    [4]byte // what went out last, for a stream
 }
 
@@ -60,7 +61,7 @@ func (s *stream) reset() {
 // open prepares for the response to a whose head is h.
 func (s *stream) open(a *Attempt, h *llm.Head) {
 	c := s.call
-	s.status, s.header = h.Status, h.Header
+	s.status, s.header, s.loose = h.Status, h.Header, h.UntilClose
 	r := c.llm.Request
 	if r == nil {
 		return
@@ -345,10 +346,15 @@ func (s *stream) endFrame(out []byte) []byte {
 }
 
 // unfinished reports whether a stream ended well by its framing, but a choice in it got no finish reason, nor did the
-// dialect's own end come: where the end of the connection is the end of the body, this is how a cut looks.
+// dialect's own end come. Where the end of the connection is the end of the body, this is how a cut looks. Where HTTP says that
+// the body is whole, nothing failed that we know of: the finish reasons tell, and only a client of another dialect, for which we
+// write the end, is told an error.
 func (s *stream) unfinished() bool {
 	r := &s.call.result
-	return s.framing != dialect.Whole && s.status < http.StatusBadRequest && !r.Last && r.Err == nil && !s.reader.Truncated() && r.Unfinished()
+	if !s.loose && s.mode != translated || s.framing == dialect.Whole || s.status >= http.StatusBadRequest {
+		return false
+	}
+	return !r.Last && r.Err == nil && !s.reader.Truncated() && r.Unfinished()
 }
 
 // complete names the outcome of a response that came whole.
@@ -366,7 +372,7 @@ func (c *Call) complete() {
 	case err != nil:
 		failure := err.Type
 		if failure == "" {
-			failure = "_OTHER" // the conventions' word for what has none
+			failure = statusText(s.status) // as for an error response without a name
 		}
 		c.end(OutcomeUpstreamError, failure)
 	case s.reader != nil && s.unfinished():

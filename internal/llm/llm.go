@@ -58,6 +58,8 @@ type Head struct {
 	Query  string // raw query, without "?"
 	Status int
 	Header http.Header
+	// UntilClose is true for a response whose body ends with its connection: nothing else tells its end from a cut.
+	UntilClose bool
 }
 
 // Call is what policies see of one call. It is data only and belongs to one goroutine at a time.

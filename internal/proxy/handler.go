@@ -147,7 +147,7 @@ func (x *exchange) try(a *gateway.Attempt) (*response, gateway.Verdict) {
 		return nil, a.Failed(x.why(err))
 	}
 	res := newResponse(resp, x.call.Inspects())
-	head := llm.Head{Status: resp.Status, Header: resp.Header}
+	head := llm.Head{Status: resp.Status, Header: resp.Header, UntilClose: resp.UntilClose}
 	v := a.Head(&head, upstreamProtocol(resp.Proto))
 	if v.Retry || v.Reply != nil {
 		res.discard()

@@ -123,6 +123,7 @@ func (x *exchange) more() error {
 func (x *exchange) begin(h head) {
 	x.framing, x.keep, x.left = h.framing, h.keep, h.length
 	x.Status, x.Proto, x.Header, x.ContentLength = h.status, h.proto, h.header, h.content
+	x.UntilClose = h.framing == untilDone
 	if h.framing == byLength && h.length == 0 {
 		x.finish(len(x.raw) == 0)
 		x.raw = nil

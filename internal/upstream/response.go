@@ -14,6 +14,8 @@ type Response struct {
 	// there if the provider sent one. It is the caller's to change.
 	Header        http.Header
 	ContentLength int64 // -1 = not known beforehand; of a HEAD's response, what the body would have
+	// UntilClose is true for a body that ends with its connection (RFC 9112, section 6.3, rule 8): io.EOF may be a cut.
+	UntilClose bool
 	// Trailer is set when the body ended, if there was one.
 	Trailer http.Header
 
