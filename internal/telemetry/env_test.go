@@ -134,6 +134,27 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestBadDestination: an endpoint that nobody can mean ends the start, and the error says where it stands.
+func TestBadDestination(t *testing.T) {
+	const environment = "OTEL_EXPORTER_OTLP_"
+	bad := ir.OTLP{Endpoint: "nonsense://x"}
+	for name, tt := range map[string]struct {
+		vars map[string]string
+		cfg  ir.Telemetry
+		from bool
+	}{
+		"environment":            {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "nonsense://x"}, ir.Telemetry{}, true},
+		"environment's metrics":  {map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "nonsense://x"}, ir.Telemetry{}, true},
+		"configuration":          {nil, ir.Telemetry{Traces: []ir.OTLP{bad}}, false},
+		"configuration, metrics": {nil, ir.Telemetry{Metrics: ir.Metrics{OTLP: &bad}}, false},
+	} {
+		_, err := New(t.Context(), tt.cfg, Options{Getenv: func(name string) string { return tt.vars[name] }})
+		if err == nil || !strings.Contains(err.Error(), "nonsense") || strings.Contains(err.Error(), environment) != tt.from {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestResource(t *testing.T) {
 	env, _ := testEnv(map[string]string{
 		"OTEL_SERVICE_NAME":        "from-env",

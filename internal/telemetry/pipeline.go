@@ -57,6 +57,7 @@ func New(ctx context.Context, cfg ir.Telemetry, o Options) (*Pipeline, error) {
 	env := environment{get: getenv, warn: func(variable, value, problem string) {
 		log.Warn("environment variable ignored", "variable", variable, "value", value, "problem", problem)
 	}}
+	said := cfg
 	cfg = env.apply(cfg)
 	p := &Pipeline{console: o.Console, capture: cfg.Capture == captureMessages, log: log}
 	p.records.New = func() any { return &Trace{Spans: make([]Span, 0, inlineSpans)} }
@@ -70,16 +71,24 @@ func New(ctx context.Context, cfg ir.Telemetry, o Options) (*Pipeline, error) {
 	p.propagation.through = env.disabled()
 	res := resourceAttributes(cfg, env, o.Version)
 	if p.sinks, err = newSinks(cfg.Traces, newEnvelope(res, schemaURL, o.Version), o.Version, log); err != nil {
-		return nil, err
+		return nil, fromEnvironment(said.Traces == nil, err)
 	}
 	if p.meter, err = newMeter(ctx, cfg.Metrics, res, o.Version, log, p.sinks); err != nil {
 		closeTransports(p.sinks)
-		return nil, err
+		return nil, fromEnvironment(said.Metrics.OTLP == nil, err)
 	}
 	for _, s := range p.sinks {
 		s.start()
 	}
 	return p, nil
+}
+
+// fromEnvironment says of err, where yes, that no setting of the configuration caused it.
+func fromEnvironment(yes bool, err error) error {
+	if !yes {
+		return err
+	}
+	return fmt.Errorf("as the OTEL_EXPORTER_OTLP_ variables of the environment say: %w", err)
 }
 
 // newSinks makes a sink for every destination of cfg, not started yet.
