@@ -179,7 +179,7 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 	if err != nil {
 		return s.refuse(err)
 	}
-	if s.mode == refusing && eof {
+	if eof && (s.mode == refusing || s.mode == translated && !s.started && s.framing == dialect.Whole && c.result.Err != nil) {
 		return Segment{Reply: s.translateError(), End: true}
 	}
 	s.remember(c.out)
@@ -259,11 +259,15 @@ func (s *stream) sayError(e *llm.Error) Segment {
 // translateError puts the provider's error, complete now, into the client's dialect.
 func (s *stream) translateError() *Reply {
 	c := s.call
-	e := &llm.Error{Status: s.status, Type: statusText(s.status), Message: http.StatusText(s.status)}
+	status := s.status
+	if status < http.StatusBadRequest {
+		status = http.StatusBadGateway // an error in the body of a success
+	}
+	e := &llm.Error{Status: status, Type: statusText(status), Message: http.StatusText(status)}
 	if got := c.result.Err; got != nil {
 		e.Type, e.Message, e.Param = got.Type, got.Message, got.Param
 	}
-	r := c.reply(s.status, c.inbound.Error(e))
+	r := c.reply(status, c.inbound.Error(e))
 	copyAdvice(r.Header, s.header)
 	nameRequest(r.Header)
 	return r
