@@ -48,6 +48,9 @@ func (c *Call) closeChat(now time.Time) {
 		c.result.Usage.Clear()
 	}
 	s.SetResult(&c.result)
+	if c.outcome == OutcomeOK && c.result.Dimensions == 0 && !c.result.Truncated {
+		s.Unset(telemetry.GenAIEmbeddingsDimensionCount) // asked for, but nothing of that length came
+	}
 	if full && c.captures() {
 		s.SetContent(c.llm.Request, &c.result)
 	}
