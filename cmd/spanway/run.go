@@ -93,12 +93,15 @@ func run(cmd *cobra.Command, f *runFlags) error {
 		return err
 	}
 	defer stopDemo()
+	t := r.newTriggers()
+	defer t.stop()
 	r.server = proxy.New(r.log)
 	if err := r.reload(cmd.Context()); err != nil {
 		return err
 	}
+	t.follow(r.source.watched(r.conf))
 	r.banner()
-	r.loop(cmd.Context())
+	r.loop(cmd.Context(), t)
 	r.log.Info("draining, a second signal ends at once", "bound", r.conf.Shutdown.Drain)
 	start := time.Now()
 	if err := r.server.Shutdown(r.conf.Shutdown.Drain); err != nil {
@@ -136,26 +139,48 @@ func (r *runner) reload(ctx context.Context) error {
 	return nil
 }
 
-// loop waits for the end, and reloads on SIGHUP and when the file changes.
-func (r *runner) loop(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	changed := make(<-chan struct{})
+// triggers is what makes the configuration be read again.
+type triggers struct {
+	hup     chan os.Signal
+	watcher *watcher // nil where files cannot be watched
+	changed <-chan struct{}
+}
+
+// newTriggers begins to watch before anything is read, so that no change falls between.
+func (r *runner) newTriggers() *triggers {
+	t := &triggers{hup: make(chan os.Signal, 1)}
+	signal.Notify(t.hup, syscall.SIGHUP)
 	w, err := newWatcher(r.log.Warn)
 	if err != nil {
 		r.log.Warn("files are not watched, use SIGHUP when they change", "error", err)
-	} else {
-		defer w.close()
-		changed = w.changed
-		w.watch(r.source.watched(r.conf))
+		return t
 	}
+	t.watcher, t.changed = w, w.changed
+	t.follow(r.source.watched(nil))
+	return t
+}
+
+func (t *triggers) follow(files []string) {
+	if t.watcher != nil {
+		t.watcher.watch(files)
+	}
+}
+
+func (t *triggers) stop() {
+	signal.Stop(t.hup)
+	if t.watcher != nil {
+		t.watcher.close()
+	}
+}
+
+// loop waits for the end, and reloads on SIGHUP and when a file changes.
+func (r *runner) loop(ctx context.Context, t *triggers) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
-		case <-changed:
+		case <-t.hup:
+		case <-t.changed:
 		}
 		if err := r.reload(ctx); err != nil {
 			r.log.Error("configuration refused, the old one goes on", "file", r.source.name)
@@ -163,9 +188,7 @@ func (r *runner) loop(ctx context.Context) {
 			continue
 		}
 		r.log.Info("configuration loaded", "file", r.source.name, "gateway", r.server.URLs())
-		if w != nil {
-			w.watch(r.source.watched(r.conf))
-		}
+		t.follow(r.source.watched(r.conf))
 	}
 }
 

@@ -16,10 +16,16 @@ const settle = 200 * time.Millisecond
 // instead of writing to them.
 type watcher struct {
 	changed chan struct{}
-	files   chan []string
+	files   chan following
 	done    chan struct{}
 	notify  *fsnotify.Watcher
 	log     func(msg string, args ...any)
+}
+
+// following is files to watch, and what is closed when they are.
+type following struct {
+	files []string
+	done  chan struct{}
 }
 
 // newWatcher returns a watcher that watches nothing yet. Its errors go to log.
@@ -28,15 +34,17 @@ func newWatcher(log func(msg string, args ...any)) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{changed: make(chan struct{}, 1), files: make(chan []string), done: make(chan struct{}), notify: n, log: log}
+	w := &watcher{changed: make(chan struct{}, 1), files: make(chan following), done: make(chan struct{}), notify: n, log: log}
 	go w.run()
 	return w, nil
 }
 
-// watch makes files the ones that are watched.
+// watch makes files the ones that are watched, from its return on.
 func (w *watcher) watch(files []string) {
+	f := following{files: files, done: make(chan struct{})}
 	select {
-	case w.files <- files:
+	case w.files <- f:
+		<-f.done
 	case <-w.done:
 	}
 }
@@ -54,8 +62,9 @@ func (w *watcher) run() {
 	names := map[string]bool{}
 	for {
 		select {
-		case files := <-w.files:
-			names = w.follow(files)
+		case f := <-w.files:
+			names = w.follow(f.files)
+			close(f.done)
 		case ev, ok := <-w.notify.Events:
 			if !ok {
 				return
@@ -94,11 +103,14 @@ func (w *watcher) follow(files []string) map[string]bool {
 	return names
 }
 
-// watched lists the files that s and g were read from: the configuration's own and those of keys.
+// watched lists the files that s and g were read from: the configuration's own and, unless g is nil, those of its keys.
 func (s *source) watched(g *ir.Gateway) []string {
 	var files []string
 	if s.path != "" {
 		files = append(files, s.path)
+	}
+	if g == nil {
+		return files
 	}
 	for i := range g.Backends {
 		if f := g.Backends[i].Key.File; f != "" {

@@ -187,6 +187,18 @@ func TestProcess(t *testing.T) {
 	t.Run("reload", func(t *testing.T) { testReload(t, bin) })
 }
 
+// gate holds streams back until it is released, once.
+type gate struct {
+	open    chan struct{}
+	release func()
+}
+
+func newGate() gate {
+	g := gate{open: make(chan struct{})}
+	g.release = sync.OnceFunc(func() { close(g.open) })
+	return g
+}
+
 // gated is a stream that says its last words when release is closed.
 func gated(release <-chan struct{}) Act {
 	return Do(func(x *Exchange) {
@@ -199,8 +211,9 @@ func gated(release <-chan struct{}) Act {
 // testDrain ends the program while 200 streams are open: each finishes, each has its trace, and nothing new is let in.
 func testDrain(t *testing.T, bin string) {
 	const streams = 200
-	release := make(chan struct{})
-	u, c := StartUpstream(t, gated(release)), startCollector(t)
+	release := newGate()
+	u, c := StartUpstream(t, gated(release.open)), startCollector(t)
+	t.Cleanup(release.release) // before the upstream waits for its streams
 	p := startProcess(t, bin, "run", "--quiet", "--config", writeConfig(t, u, "telemetry: {traces: [{otlp: "+c.url+"}]}"))
 	ended := make(chan answer, streams)
 	begun := make(chan struct{}, streams)
@@ -213,7 +226,7 @@ func testDrain(t *testing.T, bin string) {
 	}
 	p.signal(t, syscall.SIGTERM)
 	awaitRefusal(t, p.url)
-	close(release)
+	release.release()
 	for range streams {
 		if got := <-ended; got.err != nil || got.body != frame1+frame2+frame3+frameDone {
 			t.Errorf("a stream was lost: %v %q", got.err, got.body)
@@ -281,9 +294,10 @@ func replaceFile(t *testing.T, file, text string) {
 
 // testReload changes the configuration under a running stream.
 func testReload(t *testing.T, bin string) {
-	release := make(chan struct{})
-	old, fresh := StartUpstream(t, gated(release)), StartUpstream(t, Respond(200, jsonMedia, chatAnswer))
+	release := newGate()
+	old, fresh := StartUpstream(t, gated(release.open)), StartUpstream(t, Respond(200, jsonMedia, chatAnswer))
 	third := StartUpstream(t, Respond(200, jsonMedia, `{"third":true}`))
+	t.Cleanup(release.release) // before the upstream waits for its streams
 	file := writeConfig(t, old)
 	p := startProcess(t, bin, "run", "--config", file)
 	client := newClient(t)
@@ -317,7 +331,7 @@ func testReload(t *testing.T, bin string) {
 	p.awaitCount(t, "configuration loaded", 2)
 	call(`{"third":true}`)
 
-	close(release)
+	release.release()
 	if got := <-ended; got.err != nil || got.body != frame1+frame2+frame3+frameDone {
 		t.Errorf("the stream that ran across the changes got %v %q", got.err, got.body)
 	}
