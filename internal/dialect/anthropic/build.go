@@ -256,7 +256,8 @@ func mediaBlock(p *llm.Part, index int) (block, error) {
 	case p.Kind == llm.PartBlob:
 		b.Source = &source{Type: "base64", MediaType: mime, Data: p.Data}
 	case strings.HasPrefix(p.URI, "data:"):
-		head, data, ok := strings.Cut(strings.TrimPrefix(p.URI, "data:"), ",")
+		head, data, _ := strings.Cut(strings.TrimPrefix(p.URI, "data:"), ",")
+		var ok bool
 		if mime, ok = strings.CutSuffix(head, ";base64"); !ok {
 			return b, refuseAt("messages", index, "holds a data: URI that is not base64")
 		}

@@ -213,7 +213,7 @@ func (w *streamWriter) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	w.note(ev)
 	if w.err != nil {
 		w.ended = true
-		return appendErrorEvent(dst, w.err), nil
+		return appendErrorEvent(dst, w.err), nil //nolint:nilerr // the client is told
 	}
 	for i := range ev.Parts {
 		var err error

@@ -15,7 +15,7 @@ func recordings(t testing.TB) []*exchange.Exchange {
 	return exchange.Load(t, "gemini.generate_content", "gemini.embeddings")
 }
 
-func apiOf(x *exchange.Exchange) llm.API { return llm.API(x.API) }
+func apiOf(x *exchange.Exchange) llm.API { return x.API }
 
 func TestExchanges(t *testing.T) {
 	all := recordings(t)

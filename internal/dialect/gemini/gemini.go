@@ -106,7 +106,7 @@ func asksSSE(query string) bool {
 
 // NewReader implements llm.Outbound. A body that is not an event stream is read as what it begins like: a stream asked for
 // without alt=sse is one JSON array, and errors come as an object or as an array of one.
-func (Dialect) NewReader(api llm.API, h *llm.Head, want llm.Want) llm.Reader {
+func (Dialect) NewReader(_ llm.API, h *llm.Head, want llm.Want) llm.Reader {
 	f := dialect.FramingOf(h, dialect.JSON)
 	return dialect.NewReader(llm.Gemini, f, &decoder{
 		parts:  want == llm.WantParts,

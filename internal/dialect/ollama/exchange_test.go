@@ -12,7 +12,7 @@ func recordings(t testing.TB) []*exchange.Exchange {
 	return exchange.Load(t, "ollama.chat", "ollama.generate", "ollama.embeddings")
 }
 
-func apiOf(x *exchange.Exchange) llm.API { return llm.API(x.API) }
+func apiOf(x *exchange.Exchange) llm.API { return x.API }
 
 func TestExchanges(t *testing.T) {
 	all := recordings(t)

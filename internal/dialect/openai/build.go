@@ -239,7 +239,7 @@ func (b *builder) message(role llm.Role, name string, parts []llm.Part) error {
 }
 
 func (b *builder) part(p *llm.Part) error {
-	typ, key, value, format := "", "", "", ""
+	var typ, key, value, format string
 	mime := p.MIME
 	if p.Kind == llm.PartBlob && mime == "" {
 		mime = imageType(p.Data)

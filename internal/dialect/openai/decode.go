@@ -51,7 +51,7 @@ func (d *decoder) decode(f *frame.Frame, ev *llm.Event) bool {
 	if d.status >= 400 {
 		return d.failure(f.Data, ev)
 	}
-	ok := false
+	var ok bool
 	switch d.api {
 	case llm.OpenAIResponses:
 		ok = d.response(f.Data, ev)
