@@ -8,7 +8,9 @@ import (
 
 // TestLocate holds the paths that calls get to the providers' own API references.
 func TestLocate(t *testing.T) {
-	native := func(api llm.API, path, query string) Call { return Call{API: api, Path: path, Query: query, Native: true, Model: "m"} }
+	native := func(api llm.API, path, query string) Call {
+		return Call{API: api, Path: path, Query: query, Native: true, Model: "m"}
+	}
 	for _, c := range []struct {
 		name, provider string
 		dialect        llm.Dialect
