@@ -24,6 +24,7 @@ func (f *file) gateway(o *LoadOptions) *Gateway {
 	if g.Admin == off {
 		g.Admin = ""
 	}
+	g.Prices = prices(f.Prices)
 	if f.Listen != "" {
 		g.Listeners = append(g.Listeners, Listener{Name: defaultListener, Address: f.Listen, Protocol: "http"})
 	}
@@ -90,6 +91,7 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 		HTTP2:      b.HTTP2,
 		TLS:        b.TLS.clientTLS(o),
 		Demo:       b.Demo || b.Provider == demoProvider,
+		Prices:     prices(b.Prices),
 	}
 	if out.Demo {
 		out.Provider = demoProvider
@@ -102,6 +104,26 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 		for k, v := range b.Headers {
 			out.Headers[k] = string(v)
 		}
+	}
+	return out
+}
+
+// prices is m in the order of its models; one without a value has no price. Cached tokens without a price of their own cost what others do.
+func prices(m map[string]*priceFile) []Price {
+	var out []Price
+	for _, model := range slices.Sorted(maps.Keys(m)) {
+		p := m[model]
+		if p == nil {
+			continue
+		}
+		price := Price{Model: model, Input: p.Input, Output: p.Output, CacheRead: p.Input, CacheWrite: p.Input}
+		if p.CacheRead != nil {
+			price.CacheRead = *p.CacheRead
+		}
+		if p.CacheWrite != nil {
+			price.CacheWrite = *p.CacheWrite
+		}
+		out = append(out, price)
 	}
 	return out
 }

@@ -26,6 +26,10 @@ type file struct {
 	// Which calls go where. The most specific match wins: exact path, then longest prefix, then regex; then the more parts a
 	// match has; then the order of the file.
 	Routes []routeFile `conf:"routes" unset:"those of the default configuration, without backends"`
+	// Prices of tokens by model, exact or with "*" for any run of characters. Calls of a model with a price have their cost on the
+	// span. The exact name wins, then the pattern with the most characters beside "*". None are built in: prices change, and a
+	// wrong figure is worse than none.
+	Prices map[string]*priceFile `conf:"prices" unset:"no costs"`
 	// What clients can make the gateway hold.
 	Limits limitsFile `conf:"limits"`
 	// The end of the process.
@@ -127,6 +131,21 @@ type backendFile struct {
 	TLS clientTLSFile `conf:"tls"`
 	// Answer with the built-in demo provider, without any network.
 	Demo bool `conf:"demo" default:"false"`
+	// Prices of this backend's tokens by model, which go before those of the file.
+	Prices map[string]*priceFile `conf:"prices" unset:"those of the file"`
+}
+
+// priceFile is what the tokens of a model cost, in US dollars per million tokens. The model is the one that the response names; where
+// that has no price, the one that was sent upstream.
+type priceFile struct {
+	// Input tokens.
+	Input float64 `conf:"input" need:"true" min:"0" max:"10000"`
+	// Output tokens, reasoning included; 0 for models that embed.
+	Output float64 `conf:"output" need:"true" min:"0" max:"10000"`
+	// Input tokens that were read from the provider's cache.
+	CacheRead *float64 `conf:"cacheRead" min:"0" max:"10000" unset:"input's"`
+	// Input tokens that were written to the provider's cache.
+	CacheWrite *float64 `conf:"cacheWrite" min:"0" max:"10000" unset:"input's"`
 }
 
 // authFile overrides how the credential is sent.

@@ -19,6 +19,7 @@ type Gateway struct {
 	Telemetry Telemetry
 	Backends  []Backend // sorted by name
 	Routes    []Route   // in the order of the file
+	Prices    []Price   // sorted by model
 	Limits    Limits
 	Shutdown  Shutdown
 }
@@ -78,7 +79,14 @@ type Backend struct {
 	Propagate  bool              // inject trace context upstream; default true
 	HTTP2      string            // "auto" (ALPN) or "h2c" (prior knowledge); default auto
 	TLS        ClientTLS
-	Demo       bool // answered by the built-in demo provider
+	Demo       bool    // answered by the built-in demo provider
+	Prices     []Price // sorted by model; they go before the Gateway's
+}
+
+// Price is what the tokens of a model cost, in US dollars per million tokens.
+type Price struct {
+	Model                                string // exact, or with * for any run of characters
+	Input, Output, CacheRead, CacheWrite float64
 }
 
 // Opt is a value that may be absent.

@@ -23,6 +23,7 @@ type validator struct {
 func (v *validator) validate() {
 	v.listeners()
 	v.telemetry()
+	v.prices("prices", v.file.Prices)
 	for _, name := range slices.Sorted(maps.Keys(v.file.Backends)) {
 		b := v.file.Backends[name]
 		v.backend(name, &b)

@@ -24,6 +24,7 @@ func (v *validator) backend(name string, b *backendFile) {
 	}
 	v.clientTLS(field+".tls", &b.TLS, b.URL)
 	v.upstreamHeaders(field, b)
+	v.prices(field+".prices", b.Prices)
 	for alias, model := range b.Models {
 		if alias == "" || model == "" {
 			v.add(join(field+".models", alias), Problem{Message: "an empty name of a model"})
