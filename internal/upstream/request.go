@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Request is one request. Do does not change it save Timing, and reads it until the response's head is there.
+// Request is one request. Do does not change it save Timing.
 type Request struct {
 	Method string // a token; not CONNECT
 	Path   string // escaped, beginning with /; no query
@@ -19,7 +19,8 @@ type Request struct {
 	// Content-Length, Host, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade.
 	Header http.Header
 	Host   string // the Host field; "" = the target's
-	Body   []byte // wholly in memory, so that it can be sent again
+	// Body is wholly in memory, so that it can be sent again. It must not change until the response is closed, or Do fails.
+	Body []byte
 	// HeadTimeout bounds the time from Do to the response's head, dialling included; 0 = none. It fires at most an
 	// eighth late, which saves arming a timer on every call.
 	HeadTimeout time.Duration

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -62,11 +61,11 @@ func newTransport(scheme, authority string, t Target, o Options) *transport {
 func (t *transport) closeIdle() { t.rt.CloseIdleConnections() }
 
 func (t *transport) do(ctx context.Context, r *Request) (*Response, error) {
-	x := &roundTrip{mem: t.mem, outer: ctx}
+	x := &roundTrip{mem: t.mem, outer: ctx, lender: lender{body: r.Body}}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	x.body = x
 	facts := &facts{at: r.Timing}
-	req, err := t.request(httptrace.WithClientTrace(x.ctx, facts.hooks()), r)
+	req, err := t.request(httptrace.WithClientTrace(x.ctx, facts.hooks()), r, &x.lender)
 	if err != nil {
 		x.cancel(errClosed)
 		return nil, &Error{Op: OpRequest, Kind: Invalid, Err: err}
@@ -81,6 +80,7 @@ func (t *transport) do(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		err = x.failure(reached, err)
 		x.cancel(errClosed)
+		x.lender.takeBack()
 		return nil, err
 	}
 	if r.Timing.Wrote.IsZero() { // net/http's writer has not told yet
@@ -97,8 +97,8 @@ func (t *transport) do(ctx context.Context, r *Request) (*Response, error) {
 	return &x.Response, nil
 }
 
-// request makes net/http's form of r.
-func (t *transport) request(ctx context.Context, r *Request) (*http.Request, error) {
+// request makes net/http's form of r, whose body comes from l.
+func (t *transport) request(ctx context.Context, r *Request, l *lender) (*http.Request, error) {
 	path, err := url.PathUnescape(r.Path)
 	if err != nil {
 		return nil, fmt.Errorf("path is not escaped: %w", err)
@@ -120,8 +120,8 @@ func (t *transport) request(ctx context.Context, r *Request) (*http.Request, err
 	}
 	if len(r.Body) > 0 {
 		req.ContentLength = int64(len(r.Body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
-		req.Body = io.NopCloser(bytes.NewReader(r.Body))
+		req.GetBody = func() (io.ReadCloser, error) { return l.reader(), nil }
+		req.Body = l.reader()
 	}
 	return req.WithContext(ctx), nil
 }
@@ -138,6 +138,7 @@ type roundTrip struct {
 	timer  *time.Timer // cancels with errIdle; nil until the first wait
 	err    error       // what reading says from now on
 	page   *page       // lent by next
+	lender lender      // of the request's body
 }
 
 func (x *roundTrip) setIdle(d time.Duration) { x.idle = d }
@@ -194,6 +195,7 @@ func (x *roundTrip) close() {
 	if x.err == nil {
 		x.end(&Error{Op: OpBody, Kind: Canceled, Err: errClosed})
 	}
+	x.lender.takeBack()
 	x.dropPage()
 }
 
