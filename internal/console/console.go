@@ -79,6 +79,9 @@ func appendFacts(b []byte, s *telemetry.Span) []byte {
 			b = appendCount(b, out)
 		}
 	}
+	if a := s.Get(telemetry.SpanwayCostUSD); a != nil {
+		b = append(append(b, "  "...), dollars(a.Float())...)
+	}
 	if a := s.Get(telemetry.GenAIResponseTimeToFirstChunk); a != nil {
 		b = append(append(b, "  first "...), duration(time.Duration(a.Float()*float64(time.Second)))...)
 	}
@@ -222,6 +225,15 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// dollars is v with two significant digits, and four decimals at least.
+func dollars(v float64) string {
+	decimals := 4
+	for least := 0.001; v < least && v > 0 && decimals < 12; least /= 10 {
+		decimals++
+	}
+	return "$" + strconv.FormatFloat(v, 'f', decimals, 64)
 }
 
 // duration is d with three significant digits, as far as a microsecond.

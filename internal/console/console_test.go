@@ -28,6 +28,7 @@ func call() *telemetry.Trace {
 	s.String(telemetry.GenAIOperationName, "chat")
 	s.String(telemetry.GenAIProviderName, "demo")
 	s.Int(telemetry.GenAIUsageInputTokens, 2)
+	s.Float(telemetry.SpanwayCostUSD, 0.00424)
 	s.Float(telemetry.GenAIResponseTimeToFirstChunk, 0.0125)
 	s.Int(telemetry.SpanwayAttempts, 2)
 	for i, from := range []int{1, 60} {
@@ -48,7 +49,7 @@ func call() *telemetry.Trace {
 func TestLine(t *testing.T) {
 	var b bytes.Buffer
 	New(&b, false).Trace(call())
-	want := "03:04:05.100 200 POST /demo/v1/chat/completions  chat demo (demo)  tokens 2→?  first 12.5ms  attempts 2  100ms\n"
+	want := "03:04:05.100 200 POST /demo/v1/chat/completions  chat demo (demo)  tokens 2→?  $0.0042  first 12.5ms  attempts 2  100ms\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
 	}
@@ -102,7 +103,7 @@ func TestUnreachable(t *testing.T) {
 	a.Int(telemetry.ServerPort, 11434)
 	var b bytes.Buffer
 	New(&b, true).Trace(r)
-	want := `03:04:05.100 200 POST /demo/v1/chat/completions  chat longlonglonglonglonglong�[2J� (demo)  tokens 2→?  first 12.5ms  attempts 2  100ms  timeout
+	want := `03:04:05.100 200 POST /demo/v1/chat/completions  chat longlonglonglonglonglong�[2J� (demo)  tokens 2→?  $0.0042  first 12.5ms  attempts 2  100ms  timeout
   trace ab000000000000000000000000000000
   POST /demo                            ████████████████████████   100ms  +0µs      status=200
     chat longlonglonglonglonglong�[2J�  ████████████████████████  98.0ms  +1.00ms   error=timeout
@@ -128,6 +129,16 @@ func TestDuration(t *testing.T) {
 	} {
 		if got := duration(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestDollars(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "$0.0000", 12.5: "$12.5000", 0.00424: "$0.0042", 0.001: "$0.0010", 0.00056: "$0.00056", 0.0000021: "$0.0000021",
+	} {
+		if got := dollars(v); got != want {
+			t.Errorf("%v is %s, want %s", v, got, want)
 		}
 	}
 }

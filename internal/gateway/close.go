@@ -51,6 +51,9 @@ func (c *Call) closeChat(now time.Time) {
 	if c.outcome == OutcomeOK && c.result.Dimensions == 0 && !c.result.Truncated {
 		s.Unset(telemetry.GenAIEmbeddingsDimensionCount) // asked for, but nothing of that length came
 	}
+	if full {
+		c.costSpan(s)
+	}
 	if full && c.captures() {
 		s.SetContent(c.llm.Request, &c.result)
 	}

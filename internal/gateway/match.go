@@ -110,10 +110,12 @@ func (m *matcher) model(name string) bool {
 }
 
 // wildcard matches s against a pattern in which * stands for any run of characters.
-func wildcard(pattern, s string) bool {
-	parts := strings.Split(pattern, "*")
+func wildcard(pattern, s string) bool { return fits(strings.Split(pattern, "*"), s) }
+
+// fits matches s against a pattern that is split at each *.
+func fits(parts []string, s string) bool {
 	if len(parts) == 1 {
-		return pattern == s
+		return parts[0] == s
 	}
 	if !strings.HasPrefix(s, parts[0]) {
 		return false

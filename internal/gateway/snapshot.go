@@ -27,6 +27,7 @@ type Snapshot struct {
 	Blocking bool
 
 	routes   routes
+	prices   *prices
 	inbounds []llm.Inbound
 }
 
@@ -43,6 +44,7 @@ type Backend struct {
 	System   string // gen_ai.provider.name
 	provider *provider.Provider
 	base     string // path of the configured URL; "" = the endpoint's own
+	prices   *prices
 	conf     ir.Backend
 }
 
@@ -69,7 +71,7 @@ type target struct {
 // Compile turns configuration into a Snapshot. Its errors are the configuration's author's to mend; a configuration that
 // ir.Load accepted gives none but for keys that cannot be read.
 func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
-	s := &Snapshot{Limits: g.Limits, inbounds: provider.Inbounds()}
+	s := &Snapshot{Limits: g.Limits, prices: compilePrices(g.Prices), inbounds: provider.Inbounds()}
 	byName := make(map[string]*Backend, len(g.Backends))
 	for i := range g.Backends {
 		b, err := compileBackend(&g.Backends[i], env)
@@ -113,7 +115,7 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 		return nil, fmt.Errorf("url %q: want http(s)://host[:port][/path]", raw)
 	}
 	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
-		System: p.System, provider: p, base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
+		System: p.System, provider: p, prices: compilePrices(c.Prices), base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
 	if c.As != "" {
 		b.System = c.As
 	}

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -31,14 +30,14 @@ type histogram struct {
 	attrs     attribute.Set
 	bounds    []float64
 	counts    []atomic.Uint64 // one more than bounds
-	sum       *atomic.Uint64  // bits of a float64
+	sum       *sum
 	exemplars []atomic.Pointer[metricdata.Exemplar[float64]]
 }
 
 func newHistogram(attrs attribute.Set, bounds []float64) histogram {
 	n := len(bounds) + 1
 	return histogram{
-		attrs: attrs, bounds: bounds, counts: make([]atomic.Uint64, n), sum: new(atomic.Uint64),
+		attrs: attrs, bounds: bounds, counts: make([]atomic.Uint64, n), sum: new(sum),
 		exemplars: make([]atomic.Pointer[metricdata.Exemplar[float64]], n),
 	}
 }
@@ -47,12 +46,8 @@ func newHistogram(attrs attribute.Set, bounds []float64) histogram {
 func (h *histogram) record(v float64) (bucket int) {
 	bucket = sort.SearchFloat64s(h.bounds, v)
 	h.counts[bucket].Add(1)
-	for {
-		old := h.sum.Load()
-		if h.sum.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
-			return bucket
-		}
-	}
+	h.sum.add(v)
+	return bucket
 }
 
 // exemplify links the bucket to the span that v was measured from, at most once in exemplarAge.
@@ -73,7 +68,7 @@ type counted struct {
 }
 
 func (h *histogram) load() counted {
-	c := counted{counts: make([]uint64, len(h.counts)), sum: math.Float64frombits(h.sum.Load())}
+	c := counted{counts: make([]uint64, len(h.counts)), sum: h.sum.load()}
 	for i := range h.counts {
 		c.counts[i] = h.counts[i].Load()
 		c.count += c.counts[i]
@@ -101,11 +96,12 @@ type producer struct {
 	// What the collection before gave, for deltas.
 	last      map[*histogram]counted
 	lastSpans map[attribute.Set]int64
+	lastCosts map[*cost]float64
 }
 
 func (m *meter) producer(t metricdata.Temporality) sdkmetric.Producer {
 	return &producer{m: m, delta: t == metricdata.DeltaTemporality, start: m.start,
-		last: map[*histogram]counted{}, lastSpans: map[attribute.Set]int64{}}
+		last: map[*histogram]counted{}, lastSpans: map[attribute.Set]int64{}, lastCosts: map[*cost]float64{}}
 }
 
 // Produce implements sdkmetric.Producer.
@@ -138,6 +134,7 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 				"Mean time between two chunks of one streamed response.", perChunk),
 			p.metric("spanway.gateway.overhead", "s",
 				"Time spent in the gateway itself, not waiting for an upstream.", overhead),
+			p.cost(now),
 			p.spans(now),
 		),
 	}

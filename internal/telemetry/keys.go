@@ -80,6 +80,10 @@ const (
 	AIRegexAction
 	AIRegexResult
 	SpanwayBackoff
+	SpanwayCostUSD
+	SpanwayCostInputUSD
+	SpanwayCostOutputUSD
+	SpanwayCostCacheUSD
 	numKeys
 )
 
@@ -159,6 +163,10 @@ var names = [numKeys]string{
 	AIRegexAction:                   "ai.regex.action",
 	AIRegexResult:                   "ai.regex.result",
 	SpanwayBackoff:                  "spanway.retry.backoff",
+	SpanwayCostUSD:                  "spanway.cost.usd",
+	SpanwayCostInputUSD:             "spanway.cost.input_usd",
+	SpanwayCostOutputUSD:            "spanway.cost.output_usd",
+	SpanwayCostCacheUSD:             "spanway.cost.cache_usd",
 }
 
 // String is the attribute's name.

@@ -37,6 +37,7 @@ type meter struct {
 	sinks    []*sink
 	calls    seriesTable
 	routes   routeTable
+	costs    costTable
 
 	truncated atomic.Int64 // traces that were too large for a request
 }
@@ -94,7 +95,7 @@ func (m *meter) record(t *Trace) {
 
 func (m *meter) recordCall(t *Trace, s *Span) {
 	var k seriesKey
-	var input, output, first, chunks *Attr
+	var input, output, first, chunks, cost *Attr
 	for i := range s.Attrs {
 		switch a := &s.Attrs[i]; a.Key {
 		case GenAIOperationName:
@@ -119,6 +120,8 @@ func (m *meter) recordCall(t *Trace, s *Span) {
 			first = a
 		case SpanwayStreamChunks:
 			chunks = a
+		case SpanwayCostUSD:
+			cost = a
 		}
 	}
 	o := m.calls.get(k)
@@ -134,6 +137,9 @@ func (m *meter) recordCall(t *Trace, s *Span) {
 	}
 	if first != nil {
 		o.firstChunk.record(first.Float())
+	}
+	if cost != nil {
+		m.costs.get(s).add(cost.Float())
 	}
 	if chunks != nil && chunks.Int() > 1 {
 		if e := s.event(EventFirstChunk); e != nil && s.End.After(e.Time) {
