@@ -249,6 +249,10 @@ func (t *telemetryFile) telemetry(o *LoadOptions) Telemetry {
 	if s := t.Sampler; s != nil {
 		out.Sampler = Sampler{Type: snake(s.Type), Ratio: s.Ratio}
 	}
+	if tail := t.Tail; tail != nil {
+		out.Tail = &Tail{Errors: tail.Errors, Blocked: tail.Blocked, SlowerThan: tail.SlowerThan,
+			CostlierThan: tail.CostlierThan, Match: tail.Match, Keep: tail.Keep}
+	}
 	if t.Traces != nil {
 		out.Traces = make([]OTLP, 0, len(t.Traces))
 	}

@@ -298,19 +298,22 @@ type rejectFile struct {
 
 // telemetryFile is what is recorded of every call and where it goes.
 type telemetryFile struct {
-	_ struct{} `later:"logs,tail"`
+	_ struct{} `later:"logs"`
 	// service.name.
 	Service string `conf:"service" unset:"OTEL_SERVICE_NAME, else spanway"`
 	// Further attributes of the resource.
 	Resource map[string]string `conf:"resource" unset:"OTEL_RESOURCE_ATTRIBUTES"`
 	// Which calls are exported. Metrics count every call.
 	Sampler *samplerFile `conf:"sampler" unset:"OTEL_TRACES_SAMPLER, else parentbased_always_on"`
+	// Which of the calls that the sampler took are exported after all, decided when they have ended.
+	Tail *tailFile `conf:"tail" unset:"all of them"`
 	// Formats of trace context.
 	Propagators []string `conf:"propagators" enum:"tracecontext,baggage,b3,b3multi,jaeger,xray" unset:"OTEL_PROPAGATORS, else tracecontext and baggage"`
 	// Record the text of messages: off or messages.
 	Capture string `conf:"capture" enum:"off,messages" unset:"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, else off"`
-	// Naming of attributes: genai is the OpenTelemetry GenAI conventions.
-	Conventions []string `conf:"conventions" enum:"genai" later:"genai-latest,openinference" default:"genai"`
+	// Naming of what is exported, several at once: genai is the OpenTelemetry GenAI conventions 1.41, genai-latest is those after
+	// it, in place of genai, and openinference is OpenInference.
+	Conventions []string `conf:"conventions" enum:"genai,genai-latest,openinference" default:"genai"`
 	// Destinations of traces. [] is none, whatever the environment says.
 	Traces []sinkFile `conf:"traces" unset:"OTEL_EXPORTER_OTLP_ENDPOINT and its like, else none"`
 	// Where metrics go.
@@ -323,6 +326,22 @@ type samplerFile struct {
 	Type string `conf:"type" need:"true" short:"true" enum:"always_on,always_off,traceidratio,parentbased_always_on,parentbased_always_off,parentbased_traceidratio,alwaysOn,alwaysOff,parentbasedAlwaysOn,parentbasedAlwaysOff,parentbasedTraceidratio"`
 	// Share of traces that a traceidratio sampler keeps.
 	Ratio float64 `conf:"ratio" default:"1" min:"0" max:"1"`
+}
+
+// tailFile decides at a call's end whether its trace is exported. Any rule is enough; so is a caller that sampled its trace.
+type tailFile struct {
+	// Share of the calls that no rule keeps, decided by the trace's id as traceidratio does: 0 is none of them.
+	Keep float64 `conf:"keep" need:"true" min:"0" max:"1"`
+	// Keep calls that failed, whoever's fault it was; those that a guardrail refused are not among them.
+	Errors bool `conf:"errors" default:"true"`
+	// Keep calls that a guardrail refused.
+	Blocked bool `conf:"blocked" default:"true"`
+	// Keep calls that took longer, from the first byte to the last; 0s is no such rule.
+	SlowerThan time.Duration `conf:"slowerThan" default:"0s" max:"24h"`
+	// Keep calls that cost more, in US dollars by prices; 0 is no such rule.
+	CostlierThan float64 `conf:"costlierThan" default:"0" min:"0" max:"1000000"`
+	// Keep calls for which this CEL expression is true, at most 4096 bytes. What it may name is in telemetry.md, Sampling.
+	Match string `conf:"match" unset:"no such rule"`
 }
 
 // sinkFile is one destination of traces.

@@ -222,9 +222,10 @@ type Telemetry struct {
 	Service     string            // service.name
 	Resource    map[string]string // further resource attributes
 	Sampler     Sampler
+	Tail        *Tail    // nil = the sampler decides alone
 	Propagators []string // tracecontext, baggage, b3, b3multi, jaeger, xray
 	Capture     string   // "off" or "messages"; "" = not said
-	Conventions []string // genai
+	Conventions []string // genai, genai-latest, openinference; not both of the first two
 	Traces      []OTLP   // sinks; nil = not said, empty = none
 	Metrics     Metrics
 }
@@ -233,6 +234,15 @@ type Telemetry struct {
 type Sampler struct {
 	Type  string  // always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio
 	Ratio float64 // 0…1
+}
+
+// Tail decides about traces that the sampler took when their calls have ended.
+type Tail struct {
+	Errors, Blocked bool
+	SlowerThan      time.Duration // 0 = no such rule
+	CostlierThan    float64       // US dollars; 0 = no such rule
+	Match           string        // a CEL expression; "" = no such rule
+	Keep            float64       // 0…1: the share of what no rule keeps
 }
 
 // OTLP is one OTLP destination.

@@ -19,6 +19,8 @@ type LoadOptions struct {
 	ReadFile func(string) ([]byte, error)
 	// Providers are the names of the provider table; nil accepts any.
 	Providers []string
+	// CheckMatch says what is wrong with the CEL expression of telemetry.tail.match; nil accepts any.
+	CheckMatch func(string) error
 	// Dir is where relative paths start: the folder of the file; "" is the current one.
 	Dir string
 }

@@ -41,7 +41,13 @@ func world(t testing.TB) LoadOptions {
 			return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrNotExist}
 		},
 		Providers: providers,
-		Dir:       "/etc/spanway",
+		CheckMatch: func(expression string) error {
+			if expression == "broken" {
+				return errors.New("not an expression: at 1:1: broken")
+			}
+			return nil
+		},
+		Dir: "/etc/spanway",
 	}
 }
 
