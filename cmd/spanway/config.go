@@ -12,6 +12,7 @@ import (
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/telemetry"
 )
 
 // builtin names the configuration that is used without a file.
@@ -48,7 +49,8 @@ func (s *source) load(env *gateway.Env) (*ir.Gateway, *gateway.Snapshot, error) 
 		}
 		dir = filepath.Dir(s.path)
 	}
-	g, err := ir.Load(s.name, text, ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names(), Dir: dir})
+	g, err := ir.Load(s.name, text, ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names(),
+		CheckMatch: telemetry.CheckMatch, Dir: dir})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -76,7 +76,8 @@ func StartLogging(t testing.TB, conf string, env gateway.Env, logs io.Writer) *G
 
 // Load puts another configuration in place.
 func (w *Gateway) Load(ctx context.Context, conf string, env gateway.Env) error {
-	g, err := ir.Load("test.yaml", []byte(conf), ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names()})
+	g, err := ir.Load("test.yaml", []byte(conf), ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names(),
+		CheckMatch: telemetry.CheckMatch})
 	if err != nil {
 		return err
 	}

@@ -269,8 +269,8 @@ func (w *stage) metricsText(t *testing.T) string {
 	for line := range strings.Lines(string(text)) {
 		name, _, _ := strings.Cut(line, "{")
 		ours := strings.HasPrefix(name, "gen_ai_") || strings.HasPrefix(name, "spanway_gateway_")
-		cost := strings.HasPrefix(name, "spanway_cost_")
-		if cost || ours && (strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "token_usage_sum")) {
+		counter := strings.HasPrefix(name, "spanway_cost_") || name == "spanway_telemetry_traces_total"
+		if counter || ours && (strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "token_usage_sum")) {
 			out = append(out, unscoped(line))
 		}
 	}

@@ -94,14 +94,14 @@ type producer struct {
 	delta bool
 	start time.Time
 	// What the collection before gave, for deltas.
-	last      map[*histogram]counted
-	lastSpans map[attribute.Set]int64
-	lastCosts map[*cost]float64
+	last       map[*histogram]counted
+	lastCounts map[attribute.Set]int64
+	lastCosts  map[*cost]float64
 }
 
 func (m *meter) producer(t metricdata.Temporality) sdkmetric.Producer {
 	return &producer{m: m, delta: t == metricdata.DeltaTemporality, start: m.start,
-		last: map[*histogram]counted{}, lastSpans: map[attribute.Set]int64{}, lastCosts: map[*cost]float64{}}
+		last: map[*histogram]counted{}, lastCounts: map[attribute.Set]int64{}, lastCosts: map[*cost]float64{}}
 }
 
 // Produce implements sdkmetric.Producer.
@@ -136,6 +136,7 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 				"Time spent in the gateway itself, not waiting for an upstream.", overhead),
 			p.cost(now),
 			p.spans(now),
+			p.traces(now),
 		),
 	}
 	if p.delta {
@@ -219,11 +220,7 @@ func (p *producer) spans(now time.Time) []metricdata.Metrics {
 		return nil
 	}
 	point := func(n int64, attrs ...attribute.KeyValue) metricdata.DataPoint[int64] {
-		set := attribute.NewSet(attrs...)
-		if p.delta {
-			n, p.lastSpans[set] = n-p.lastSpans[set], n
-		}
-		return metricdata.DataPoint[int64]{Attributes: set, StartTime: p.start, Time: now, Value: n}
+		return p.point(now, n, attrs...)
 	}
 	var points []metricdata.DataPoint[int64]
 	for _, s := range p.m.sinks {
@@ -233,14 +230,43 @@ func (p *producer) spans(now time.Time) []metricdata.Metrics {
 			point(st.Dropped, sink, attribute.String("state", "dropped")),
 			point(st.Failed, sink, attribute.String("state", "failed")))
 	}
-	sum := func(points ...metricdata.DataPoint[int64]) metricdata.Sum[int64] {
-		return metricdata.Sum[int64]{Temporality: p.temporality(), IsMonotonic: true, DataPoints: points}
-	}
 	return []metricdata.Metrics{{
 		Name: "spanway.telemetry.spans", Unit: "{span}", Description: "Sampled spans by what became of them.",
-		Data: sum(points...),
+		Data: p.sum(points...),
 	}, {
 		Name: "spanway.telemetry.truncated", Unit: "{trace}", Description: "Traces that were cut to fit into a request.",
-		Data: sum(point(p.m.truncated.Load())),
+		Data: p.sum(point(p.m.truncated.Load())),
 	}}
+}
+
+// traces counts what tail sampling made of traces; no metric where it has decided on none.
+func (p *producer) traces(now time.Time) []metricdata.Metrics {
+	var points []metricdata.DataPoint[int64]
+	for v := range p.m.verdicts {
+		if n := p.m.verdicts[v].Load(); n > 0 {
+			points = append(points, p.point(now, n, attribute.String("decision", verdicts[v].decision),
+				attribute.String("reason", verdicts[v].reason)))
+		}
+	}
+	if points == nil {
+		return nil
+	}
+	return []metricdata.Metrics{{
+		Name: "spanway.telemetry.traces", Unit: "{trace}", Description: "Finished traces by what tail sampling decided, and why.",
+		Data: p.sum(points...),
+	}}
+}
+
+// point is n, counted since the start, as a point: for deltas, what came since the collection before. No two counters have
+// the same attributes.
+func (p *producer) point(now time.Time, n int64, attrs ...attribute.KeyValue) metricdata.DataPoint[int64] {
+	set := attribute.NewSet(attrs...)
+	if p.delta {
+		n, p.lastCounts[set] = n-p.lastCounts[set], n
+	}
+	return metricdata.DataPoint[int64]{Attributes: set, StartTime: p.start, Time: now, Value: n}
+}
+
+func (p *producer) sum(points ...metricdata.DataPoint[int64]) metricdata.Sum[int64] {
+	return metricdata.Sum[int64]{Temporality: p.temporality(), IsMonotonic: true, DataPoints: points}
 }

@@ -80,6 +80,7 @@ const (
 	AIRegexAction
 	AIRegexResult
 	SpanwayBackoff
+	SpanwaySamplingReason
 	SpanwayCostUSD
 	SpanwayCostInputUSD
 	SpanwayCostOutputUSD
@@ -163,6 +164,7 @@ var names = [numKeys]string{
 	AIRegexAction:                   "ai.regex.action",
 	AIRegexResult:                   "ai.regex.result",
 	SpanwayBackoff:                  "spanway.retry.backoff",
+	SpanwaySamplingReason:           "spanway.sampling.reason",
 	SpanwayCostUSD:                  "spanway.cost.usd",
 	SpanwayCostInputUSD:             "spanway.cost.input_usd",
 	SpanwayCostOutputUSD:            "spanway.cost.output_usd",

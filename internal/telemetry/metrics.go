@@ -39,7 +39,8 @@ type meter struct {
 	routes   routeTable
 	costs    costTable
 
-	truncated atomic.Int64 // traces that were too large for a request
+	truncated atomic.Int64              // traces that were too large for a request
+	verdicts  [numVerdicts]atomic.Int64 // traces by what tail sampling made of them
 }
 
 // newMeter makes what counts and what reads; sinks are those that spanway.telemetry.spans counts.

@@ -35,6 +35,7 @@ type Pipeline struct {
 	console     func(*Trace)
 	capture     bool
 	sampler     sampler
+	tail        *tail // nil = the sampler decides alone
 	propagation propagationSet
 	records     sync.Pool
 	sinks       []*sink
@@ -63,6 +64,9 @@ func New(ctx context.Context, cfg ir.Telemetry, o Options) (*Pipeline, error) {
 	p.records.New = func() any { return &Trace{Spans: make([]Span, 0, inlineSpans)} }
 	var err error
 	if p.sampler, err = newSampler(cfg.Sampler); err != nil {
+		return nil, err
+	}
+	if p.tail, err = newTail(cfg.Tail); err != nil {
 		return nil, err
 	}
 	if p.propagation, err = newPropagation(cfg.Propagators); err != nil {
@@ -174,10 +178,13 @@ func (p *Pipeline) CaptureContent() bool { return p.capture }
 // MetricsHandler serves the metrics in Prometheus' formats, or 404 where they are off.
 func (p *Pipeline) MetricsHandler() http.Handler { return p.meter.handler }
 
-// Finish takes t, which must not be used afterwards: it ends the spans that are open, measures the call, shows it on the
-// console, and hands it to the sinks when it is sampled. It never waits for a sink. It is safe for concurrent use.
+// Finish takes t, which must not be used afterwards: it ends the spans that are open, decides whether to keep the trace where
+// that is left to its end, measures the call, shows it on the console, and hands it to the sinks when it is sampled. It never waits for a sink. It is safe for concurrent use.
 func (p *Pipeline) Finish(t *Trace) {
 	t.endOpen(time.Now())
+	if p.tail != nil {
+		p.sampleTail(t)
+	}
 	p.meter.record(t)
 	if p.console != nil {
 		p.console(t)

@@ -39,7 +39,7 @@ type Trace struct {
 	ID      trace.TraceID
 	Parent  trace.SpanContext // the caller's; invalid when it sent none
 	State   trace.TraceState
-	Sampled bool // the head sampler's decision: exported or not. Metrics count every trace.
+	Sampled bool // exported or not: the head sampler's decision, and from Finish on that of tail sampling. Metrics count every trace.
 	Spans   []Span
 	Lost    int // spans over MaxSpans
 
