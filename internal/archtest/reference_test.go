@@ -15,7 +15,7 @@ import (
 func TestTelemetryIsDocumented(t *testing.T) {
 	doc := documents(t)["docs/telemetry.md"]
 	named := map[string]bool{}
-	name := regexp.MustCompile(`^(spanway|gen_ai|openai|ai|http|url|server|client|network|user_agent|error|azure)(\.[a-z_]+)+$`)
+	name := regexp.MustCompile(`^(spanway|gen_ai|openai|ai|http|url|server|client|network|user_agent|error|azure|openinference|llm|embedding|input|output)(\.[a-z_]+)+$`)
 	all := sources(t)
 	emitted := emittedKeys(all)
 	for _, s := range all {

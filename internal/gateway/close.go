@@ -55,7 +55,7 @@ func (c *Call) closeChat(now time.Time) {
 		c.costSpan(s)
 	}
 	if full && c.captures() {
-		s.SetContent(c.llm.Request, &c.result)
+		c.state.traces.SetContent(s, c.llm.Request, &c.result)
 	}
 	if c.tried > 0 {
 		s.Int(telemetry.SpanwayAttempts, int64(c.tried))

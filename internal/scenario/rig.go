@@ -107,6 +107,9 @@ func (w *Gateway) keep(t *telemetry.Trace) {
 		for j := range s.Attrs {
 			spans[i].Attrs[s.Attrs[j].Key.String()] = value(&s.Attrs[j])
 		}
+		for j := range s.Named {
+			spans[i].Attrs[s.Named[j].Name] = s.Named[j].Value
+		}
 		for j := range s.Events {
 			spans[i].Events = append(spans[i].Events, s.Events[j].Name)
 		}

@@ -111,14 +111,17 @@ func (w *contentWriter) newest(limit, n int, write func(*contentWriter, int)) {
 func (w *contentWriter) raw(s string) { w.b = append(w.b, s...) }
 
 // text appends s as a JSON string, masked and cut.
-func (w *contentWriter) text(s string) {
+func (w *contentWriter) text(s string) { w.b = jsonscan.AppendString(w.b, w.clip(s)) }
+
+// clip returns s masked and cut.
+func (w *contentWriter) clip(s string) string {
 	// What lies far behind the cut needs no masking; a credential that the cut would split does.
 	head := cutText(s, w.leaf+maxSecret)
 	masked := maskSecrets(head)
 	if len(masked) > w.leaf || len(head) < len(s) {
 		masked, w.cut = cutText(masked, w.leaf)+truncatedEnd, true
 	}
-	w.b = jsonscan.AppendString(w.b, masked)
+	return masked
 }
 
 // member appends a member with a text, preceded by a comma; an empty text none.
@@ -131,11 +134,15 @@ func (w *contentWriter) member(name, s string) {
 
 // value appends raw, which is JSON with its texts masked and cut, or else any text.
 func (w *contentWriter) value(raw string) {
-	if jsonscan.KindOf([]byte(strings.TrimSpace(raw))) == jsonscan.Invalid || jsonscan.Validate([]byte(raw)) != nil {
+	if !isJSON(raw) {
 		w.text(raw)
 		return
 	}
 	w.json([]byte(raw))
+}
+
+func isJSON(s string) bool {
+	return jsonscan.KindOf([]byte(strings.TrimSpace(s))) != jsonscan.Invalid && jsonscan.Validate([]byte(s)) == nil
 }
 
 // json appends v, valid JSON, with the texts in it masked and cut.
@@ -255,13 +262,8 @@ func (w *contentWriter) serverTool(p *llm.Part) {
 
 // uri appends a reference to data elsewhere; a data: URI holds the data itself.
 func (w *contentWriter) uri(p *llm.Part) {
-	if rest, ok := strings.CutPrefix(p.URI, "data:"); ok {
-		head, data, _ := strings.Cut(rest, ",")
-		mime, isBase64 := strings.CutSuffix(head, ";base64")
-		if !isBase64 {
-			data = base64.StdEncoding.EncodeToString([]byte(data))
-		}
-		w.blob(orElse(p.MIME, mime), data)
+	if mime, data, ok := dataURI(p); ok {
+		w.blob(mime, data)
 		return
 	}
 	w.raw(`{"type":"uri","uri":`)
@@ -269,12 +271,32 @@ func (w *contentWriter) uri(p *llm.Part) {
 	w.media(p.MIME)
 }
 
+// dataURI returns what p's data: URI holds, as base64, and its MIME type; ok is false for any other URI.
+func dataURI(p *llm.Part) (mime, data string, ok bool) {
+	rest, ok := strings.CutPrefix(p.URI, "data:")
+	if !ok {
+		return "", "", false
+	}
+	head, data, _ := strings.Cut(rest, ",")
+	mime, isBase64 := strings.CutSuffix(head, ";base64")
+	if !isBase64 {
+		data = base64.StdEncoding.EncodeToString([]byte(data))
+	}
+	return orElse(p.MIME, mime), data, true
+}
+
 // blob appends base64 data as a reference: its size in bytes and its hash tell what it was without holding it.
 func (w *contentWriter) blob(mime, data string) {
-	size, sum := digest(data)
-	w.raw(`{"type":"uri","uri":"urn:sha256:` + hex.EncodeToString(sum[:]) + `","size":`)
+	urn, size := reference(data)
+	w.raw(`{"type":"uri","uri":"` + urn + `","size":`)
 	w.b = strconv.AppendInt(w.b, int64(size), 10)
 	w.media(mime)
+}
+
+// reference names base64 data by its hash, and tells its size in bytes.
+func reference(data string) (urn string, size int) {
+	size, sum := digest(data)
+	return "urn:sha256:" + hex.EncodeToString(sum[:]), size
 }
 
 // digest decodes data piece by piece; what is no base64 is counted and hashed as it stands.
@@ -299,14 +321,17 @@ func digest(data string) (size int, sum [sha256.Size]byte) {
 
 // media appends the MIME type and the modality, which the schema requires.
 func (w *contentWriter) media(mime string) {
-	kind, _, _ := strings.Cut(mime, "/")
-	switch kind {
-	case "image", "audio", "video":
-	default:
-		kind = "document"
-	}
-	w.raw(`,"modality":"` + kind + `"`)
+	w.raw(`,"modality":"` + modality(mime) + `"`)
 	w.member("mime_type", mime)
+}
+
+// modality is image, audio, video or else document.
+func modality(mime string) string {
+	switch kind, _, _ := strings.Cut(mime, "/"); kind {
+	case "image", "audio", "video":
+		return kind
+	}
+	return "document"
 }
 
 func (w *contentWriter) tool(t *llm.Tool) {

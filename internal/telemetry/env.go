@@ -74,6 +74,19 @@ func (e environment) apply(cfg ir.Telemetry) ir.Telemetry {
 // disabled reports whether nothing is to be exported and the caller's trace context passes through as it is.
 func (e environment) disabled() bool { return strings.EqualFold(e.get("OTEL_SDK_DISABLED"), "true") }
 
+// flag reads a Boolean, false when it is not set (specification, Environment Variables, Boolean).
+func (e environment) flag(variable string) bool {
+	v := e.get(variable)
+	switch strings.ToLower(v) {
+	case "true", "1":
+		return true
+	case "", "false", "0":
+	default:
+		e.warn(variable, v, "neither true nor false")
+	}
+	return false
+}
+
 func (e environment) sampler() ir.Sampler {
 	s := ir.Sampler{Type: e.get("OTEL_TRACES_SAMPLER"), Ratio: 1}
 	if s.Type == "" {

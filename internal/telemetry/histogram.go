@@ -97,41 +97,30 @@ type producer struct {
 	last       map[*histogram]counted
 	lastCounts map[attribute.Set]int64
 	lastCosts  map[*cost]float64
+	lastParts  map[*atomic.Int64]int64
 }
 
 func (m *meter) producer(t metricdata.Temporality) sdkmetric.Producer {
 	return &producer{m: m, delta: t == metricdata.DeltaTemporality, start: m.start,
-		last: map[*histogram]counted{}, lastCounts: map[attribute.Set]int64{}, lastCosts: map[*cost]float64{}}
+		last: map[*histogram]counted{}, lastCounts: map[attribute.Set]int64{}, lastCosts: map[*cost]float64{},
+		lastParts: map[*atomic.Int64]int64{}}
 }
 
 // Produce implements sdkmetric.Producer.
 func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 	now := time.Now()
-	var duration, tokens, firstChunk, perChunk, overhead pointList
-	add := func(to *pointList, h *histogram) {
-		if c := p.collect(h); c.count > 0 {
-			to.add(h.point(c, p.start, now))
-		}
+	calls := p.calls
+	if p.m.latest {
+		calls = p.latest
 	}
-	for s := range p.m.calls.table.values() {
-		add(&duration, &s.duration)
-		add(&firstChunk, &s.firstChunk)
-		add(&perChunk, &s.perChunk)
-		add(&tokens, &s.input)
-		add(&tokens, &s.output)
-	}
+	var overhead pointList
 	for h := range p.m.routes.table.values() {
-		add(&overhead, h)
+		p.add(&overhead, h, now)
 	}
 	sm := metricdata.ScopeMetrics{
 		Scope: instrumentation.Scope{Name: scopeOfSpans, Version: p.m.scope, SchemaURL: schemaURL},
 		Metrics: slices.Concat(
-			p.metric("gen_ai.client.operation.duration", "s", "GenAI operation duration.", duration),
-			p.metric("gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", tokens),
-			p.metric("gen_ai.client.operation.time_to_first_chunk", "s",
-				"Time to receive the first chunk, measured from the upstream request.", firstChunk),
-			p.metric("gen_ai.client.operation.time_per_output_chunk", "s",
-				"Mean time between two chunks of one streamed response.", perChunk),
+			calls(now),
 			p.metric("spanway.gateway.overhead", "s",
 				"Time spent in the gateway itself, not waiting for an upstream.", overhead),
 			p.cost(now),
@@ -143,6 +132,33 @@ func (p *producer) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
 		p.start = now
 	}
 	return []metricdata.ScopeMetrics{sm}, nil
+}
+
+// calls collects the metrics of calls (semantic conventions 1.41, GenAI metrics).
+func (p *producer) calls(now time.Time) []metricdata.Metrics {
+	var duration, tokens, firstChunk, perChunk pointList
+	for s := range p.m.calls.table.values() {
+		p.add(&duration, &s.duration, now)
+		p.add(&firstChunk, &s.firstChunk, now)
+		p.add(&perChunk, &s.perChunk, now)
+		p.add(&tokens, &s.input, now)
+		p.add(&tokens, &s.output, now)
+	}
+	return slices.Concat(
+		p.metric("gen_ai.client.operation.duration", "s", "GenAI operation duration.", duration),
+		p.metric("gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", tokens),
+		p.metric("gen_ai.client.operation.time_to_first_chunk", "s",
+			"Time to receive the first chunk, measured from the upstream request.", firstChunk),
+		p.metric("gen_ai.client.operation.time_per_output_chunk", "s",
+			"Mean time between two chunks of one streamed response.", perChunk),
+	)
+}
+
+// add collects h into to, where it counted anything.
+func (p *producer) add(to *pointList, h *histogram, now time.Time) {
+	if c := p.collect(h); c.count > 0 {
+		to.add(h.point(c, p.start, now))
+	}
 }
 
 // collect is what h counted since the start, or since the collection before.

@@ -4,7 +4,8 @@ package telemetry
 type Key uint16
 
 // The attributes that Spanway emits. Names: OpenTelemetry semantic conventions 1.41 (GenAI, HTTP, URL, server, network,
-// error), and Spanway's own under spanway.
+// error), the GenAI repository after them (GenAIUsageCacheWrite), OpenInference (openinference, llm, embedding, input and
+// output), and Spanway's own under spanway.
 const (
 	ErrorType Key = iota
 	GenAIOperationName
@@ -80,6 +81,24 @@ const (
 	AIRegexAction
 	AIRegexResult
 	SpanwayBackoff
+	GenAIUsageCacheWrite
+	OpenInferenceSpanKind
+	LLMModelName
+	LLMProvider
+	LLMSystem
+	LLMInvocationParameters
+	LLMTokenCountPrompt
+	LLMTokenCountCompletion
+	LLMTokenCountTotal
+	LLMTokenCountCacheRead
+	LLMTokenCountCacheWrite
+	LLMTokenCountReasoning
+	EmbeddingModelName
+	EmbeddingInvocationParameters
+	InputValue
+	InputMIMEType
+	OutputValue
+	OutputMIMEType
 	SpanwaySamplingReason
 	SpanwayCostUSD
 	SpanwayCostInputUSD
@@ -164,6 +183,24 @@ var names = [numKeys]string{
 	AIRegexAction:                   "ai.regex.action",
 	AIRegexResult:                   "ai.regex.result",
 	SpanwayBackoff:                  "spanway.retry.backoff",
+	GenAIUsageCacheWrite:            "gen_ai.usage.cache_write.input_tokens",
+	OpenInferenceSpanKind:           "openinference.span.kind",
+	LLMModelName:                    "llm.model_name",
+	LLMProvider:                     "llm.provider",
+	LLMSystem:                       "llm.system",
+	LLMInvocationParameters:         "llm.invocation_parameters",
+	LLMTokenCountPrompt:             "llm.token_count.prompt",
+	LLMTokenCountCompletion:         "llm.token_count.completion",
+	LLMTokenCountTotal:              "llm.token_count.total",
+	LLMTokenCountCacheRead:          "llm.token_count.prompt_details.cache_read",
+	LLMTokenCountCacheWrite:         "llm.token_count.prompt_details.cache_write",
+	LLMTokenCountReasoning:          "llm.token_count.completion_details.reasoning",
+	EmbeddingModelName:              "embedding.model_name",
+	EmbeddingInvocationParameters:   "embedding.invocation_parameters",
+	InputValue:                      "input.value",
+	InputMIMEType:                   "input.mime_type",
+	OutputValue:                     "output.value",
+	OutputMIMEType:                  "output.mime_type",
 	SpanwaySamplingReason:           "spanway.sampling.reason",
 	SpanwayCostUSD:                  "spanway.cost.usd",
 	SpanwayCostInputUSD:             "spanway.cost.input_usd",
@@ -177,7 +214,8 @@ func (k Key) String() string { return names[k] }
 // isJSON reports whether the attribute's text is JSON, which must not be cut just anywhere.
 func (k Key) isJSON() bool {
 	switch k {
-	case GenAIInputMessages, GenAIOutputMessages, GenAISystemInstructions, GenAIToolDefinitions:
+	case GenAIInputMessages, GenAIOutputMessages, GenAISystemInstructions, GenAIToolDefinitions,
+		LLMInvocationParameters, EmbeddingInvocationParameters, InputValue, OutputValue:
 		return true
 	}
 	return false

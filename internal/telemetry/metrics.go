@@ -38,15 +38,17 @@ type meter struct {
 	calls    seriesTable
 	routes   routeTable
 	costs    costTable
+	latest   bool // calls are measured for the conventions after 1.41
 
 	truncated atomic.Int64              // traces that were too large for a request
 	verdicts  [numVerdicts]atomic.Int64 // traces by what tail sampling made of them
 }
 
-// newMeter makes what counts and what reads; sinks are those that spanway.telemetry.spans counts.
+// newMeter makes what counts and what reads; sinks are those that spanway.telemetry.spans counts, latest
+// is for the names after 1.41.
 func newMeter(ctx context.Context, cfg ir.Metrics, res []attribute.KeyValue, version string, log *slog.Logger,
-	sinks []*sink) (*meter, error) {
-	m := &meter{handler: http.NotFoundHandler(), scope: version, start: time.Now(), sinks: sinks}
+	sinks []*sink, latest bool) (*meter, error) {
+	m := &meter{handler: http.NotFoundHandler(), scope: version, start: time.Now(), sinks: sinks, latest: latest}
 	options := []sdkmetric.Option{sdkmetric.WithResource(resource.NewWithAttributes(schemaURL, res...))}
 	if cfg.Prometheus {
 		registry := prometheus.NewRegistry()
@@ -135,6 +137,9 @@ func (m *meter) recordCall(t *Trace, s *Span) {
 	}
 	if output != nil {
 		o.output.record(float64(output.Int()))
+	}
+	if m.latest {
+		o.parts.record(s)
 	}
 	if first != nil {
 		o.firstChunk.record(first.Float())

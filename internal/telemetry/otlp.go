@@ -101,6 +101,9 @@ func appendSpan(dst []byte, t *Trace, s *Span, state string) []byte {
 	for i := range s.Attrs {
 		dst = appendAttr(dst, spanAttribute, &s.Attrs[i])
 	}
+	for i := range s.Named {
+		dst = appendTextAttr(dst, spanAttribute, s.Named[i].Name, s.Named[i].Value)
+	}
 	for i := range s.Events {
 		dst = appendEvent(dst, t, &s.Events[i])
 	}
@@ -141,9 +144,7 @@ func appendAttr(dst []byte, tag byte, a *Attr) []byte {
 	key := names[a.Key]
 	switch a.Type {
 	case TypeString:
-		v := validText(a.Str)
-		dst = appendKey(dst, tag, key, textSize(len(v)))
-		return appendValidText(dst, anyString, v)
+		return appendTextAttr(dst, tag, key, a.Str)
 	case TypeInt:
 		dst = appendKey(dst, tag, key, 1+varintSize(a.num))
 		return binary.AppendUvarint(append(dst, anyInt), a.num)
@@ -158,6 +159,13 @@ func appendAttr(dst []byte, tag byte, a *Attr) []byte {
 	dst = appendValidText(dst, keyValueKey, key)
 	dst = appendStrings(dst, a.Strs)
 	return endMessage(dst, mark)
+}
+
+// appendTextAttr appends a KeyValue field with a text.
+func appendTextAttr(dst []byte, tag byte, key, value string) []byte {
+	value = validText(value)
+	dst = appendKey(dst, tag, key, textSize(len(value)))
+	return appendValidText(dst, anyString, value)
 }
 
 // appendKey appends the beginning of a KeyValue up to its AnyValue, whose content of size bytes follows.

@@ -37,6 +37,7 @@ type Pipeline struct {
 	sampler     sampler
 	tail        *tail // nil = the sampler decides alone
 	propagation propagationSet
+	naming      naming
 	records     sync.Pool
 	sinks       []*sink
 	meter       *meter
@@ -73,11 +74,14 @@ func New(ctx context.Context, cfg ir.Telemetry, o Options) (*Pipeline, error) {
 		return nil, err
 	}
 	p.propagation.through = env.disabled()
+	if p.naming, err = newNaming(cfg.Conventions, env); err != nil {
+		return nil, err
+	}
 	res := resourceAttributes(cfg, env, o.Version)
 	if p.sinks, err = newSinks(cfg.Traces, newEnvelope(res, schemaURL, o.Version), o.Version, log); err != nil {
 		return nil, fromEnvironment(said.Traces == nil, err)
 	}
-	if p.meter, err = newMeter(ctx, cfg.Metrics, res, o.Version, log, p.sinks); err != nil {
+	if p.meter, err = newMeter(ctx, cfg.Metrics, res, o.Version, log, p.sinks, p.naming.latest); err != nil {
 		closeTransports(p.sinks)
 		return nil, fromEnvironment(said.Metrics.OTLP == nil, err)
 	}
@@ -186,6 +190,7 @@ func (p *Pipeline) Finish(t *Trace) {
 		p.sampleTail(t)
 	}
 	p.meter.record(t)
+	p.naming.add(t)
 	if p.console != nil {
 		p.console(t)
 	}
@@ -198,6 +203,7 @@ func (p *Pipeline) Finish(t *Trace) {
 
 // export encodes t once and hands it to every sink.
 func (p *Pipeline) export(t *Trace) {
+	p.naming.strip(t)
 	fits := t.textSize() <= maxTrace
 	if fits {
 		t.buf = appendTrace(t.buf[:0], t)

@@ -61,6 +61,7 @@ type Span struct {
 	Start  time.Time
 	End    time.Time // zero while open
 	Attrs  []Attr
+	Named  []NamedAttr
 	Events []Event
 
 	remoteParent bool
@@ -93,6 +94,13 @@ type Attr struct {
 	num  uint64
 	Str  string
 	Strs []string
+}
+
+// NamedAttr is a text attribute whose name is computed, as OpenInference's flattened lists have them. They stand apart from
+// the attributes of the table: they are many, are set once, and are never looked up.
+type NamedAttr struct {
+	Name, Value string
+	JSON        bool // the value is JSON, which must not be cut just anywhere
 }
 
 // Int is the value of an integer attribute.

@@ -24,6 +24,7 @@ type seriesKey struct {
 // series is what is counted for one combination. Only the duration tells errors apart (semantic conventions, GenAI metrics).
 type series struct {
 	duration, firstChunk, perChunk, input, output histogram
+	parts                                         tokenCounters
 }
 
 // seriesTable finds series without a lock; a new one copies the table.

@@ -14,7 +14,7 @@ var shrinkSteps = [...]int{64 << 10, 16 << 10, 4 << 10, 1 << 10, 256, 64}
 const maxShrunkList = 32
 
 // shrink makes t, whose encoding is too large by itself, small enough: its longest texts are cut first, JSON at the texts
-// within it, then events are left out. It returns the encoding, appended to dst.
+// within it, then events and attributes with computed names are left out. It returns the encoding, appended to dst.
 func (t *Trace) shrink(dst []byte) []byte {
 	if len(t.Spans) > 0 {
 		t.Spans[0].Bool(SpanwayTruncated, true)
@@ -33,6 +33,7 @@ func (t *Trace) shrink(dst []byte) []byte {
 	}
 	for i := range t.Spans {
 		s := &t.Spans[i]
+		s.Named = nil
 		s.lostEvents += uint32(len(s.Events))
 		s.dropEvents()
 	}
@@ -44,6 +45,9 @@ func (t *Trace) textSize() (n int) {
 	for i := range t.Spans {
 		s := &t.Spans[i]
 		n += len(s.Name) + attrsSize(s.Attrs)
+		for j := range s.Named {
+			n += len(s.Named[j].Name) + len(s.Named[j].Value)
+		}
 		for j := range s.Events {
 			n += len(s.Events[j].Name) + attrsSize(s.Events[j].Attrs)
 		}
@@ -64,6 +68,9 @@ func attrsSize(attrs []Attr) (n int) {
 func (s *Span) shrink(limit int) {
 	s.Name = cutText(s.Name, limit)
 	shrinkAttrs(s.Attrs, limit)
+	for i := range s.Named {
+		s.Named[i].Value = shrinkText(s.Named[i].Value, s.Named[i].JSON, limit)
+	}
 	for i := range s.Events {
 		s.Events[i].Name = cutText(s.Events[i].Name, limit)
 		shrinkAttrs(s.Events[i].Attrs, limit)
@@ -73,16 +80,22 @@ func (s *Span) shrink(limit int) {
 func shrinkAttrs(attrs []Attr, limit int) {
 	for i := range attrs {
 		a := &attrs[i]
-		switch {
-		case a.Type == TypeStrings:
+		if a.Type == TypeStrings {
 			a.Strs = shrinkList(a.Strs, limit)
-		case len(a.Str) <= limit:
-		case a.Key.isJSON():
-			a.Str = shrinkJSON(a.Str, limit)
-		default:
-			a.Str = cutText(a.Str, limit)
+		} else {
+			a.Str = shrinkText(a.Str, a.Key.isJSON(), limit)
 		}
 	}
+}
+
+func shrinkText(s string, isJSON bool, limit int) string {
+	switch {
+	case len(s) <= limit:
+		return s
+	case isJSON:
+		return shrinkJSON(s, limit)
+	}
+	return cutText(s, limit)
 }
 
 // shrinkList leaves the caller's list as it is: it may be shared.
