@@ -107,6 +107,7 @@ func TestRunRefuses(t *testing.T) {
 		{"listen: 127.0.0.1:1:2\n", "listen"},
 		{"telemetry: {sampler: sometimes}\n", "sampler"},
 		{"routs: []\n", "routes"},
+		{"telemetry: {tail: {keep: 1, match: 'status > five'}}\n", "(stdin):1:36: telemetry.tail.match: not a CEL expression: at 1:10: undeclared reference to 'five'"},
 	} {
 		_, _, err := execute(t, c.name, "run", "--config", "-")
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -94,8 +94,8 @@ func wrong(issues *cel.Issues) error {
 
 // matches evaluates the expression. An error is one of the call's own values, such as an attribute that it does not have, or
 // that the evaluation was stopped at its bound.
-func (m *matcher) matches(c *finished) (bool, error) {
-	v, _, err := m.program.Eval(c)
+func (m *matcher) matches(c finished) (bool, error) {
+	v, _, err := m.program.Eval(&c)
 	if err != nil {
 		return false, err
 	}

@@ -90,7 +90,7 @@ func (d *tail) decide(t *Trace) verdict {
 		return v
 	}
 	if d.match != nil {
-		switch yes, err := d.match.matches(&c); {
+		switch yes, err := d.match.matches(c); {
 		case err != nil:
 			return keptMatchError
 		case yes:

@@ -132,7 +132,7 @@ func TestMatchVariables(t *testing.T) {
 			t.Errorf("%s: %v", expression, err)
 			continue
 		}
-		if yes, err := m.matches(&c); !yes || err != nil {
+		if yes, err := m.matches(c); !yes || err != nil {
 			t.Errorf("%s is %v, %v", expression, yes, err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestMatchVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if yes, err := m.matches(&empty); !yes || err != nil {
+	if yes, err := m.matches(empty); !yes || err != nil {
 		t.Errorf("of an empty trace: %v, %v", yes, err)
 	}
 }
