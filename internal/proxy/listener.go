@@ -15,37 +15,76 @@ import (
 	"github.com/spanway/spanway/internal/ir"
 )
 
-// gate bounds the open connections of all listeners together. Past the bound, accepting waits.
-type gate struct{ slots chan struct{} }
+// gate bounds the open connections of all listeners together. It is safe for concurrent use.
+type gate struct {
+	mu          sync.Mutex
+	changed     *sync.Cond // a connection left, the limit grew, or a listener closed
+	open, limit int64
+}
 
-func newGate(n int64) *gate { return &gate{slots: make(chan struct{}, n)} }
+func newGate() *gate {
+	g := &gate{}
+	g.changed = sync.NewCond(&g.mu)
+	return g
+}
 
-// gatedListener wraps accepted connections in watchedConn and counts them in the gate.
+// resize sets the bound. Connections beyond it stay until they end.
+func (g *gate) resize(limit int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limit = limit
+	g.changed.Broadcast()
+}
+
+// enter waits until there is room for another connection, and takes it; false when l closed before.
+func (g *gate) enter(l *gatedListener) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.open >= g.limit && !l.closed {
+		g.changed.Wait()
+	}
+	if l.closed {
+		return false
+	}
+	g.open++
+	return true
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open--
+	g.changed.Broadcast()
+}
+
+// gatedListener wraps accepted connections in watchedConn and counts them in the gate. Past the gate's bound it holds one
+// accepted connection until there is room, and accepts no other: a listener that waits for clients must not take the room of
+// those that have some.
 type gatedListener struct {
 	net.Listener
 	gate   *gate
-	closed chan struct{}
-	once   sync.Once
+	closed bool // guarded by the gate
 }
 
 // Accept implements net.Listener.
 func (l *gatedListener) Accept() (net.Conn, error) {
-	select {
-	case l.gate.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
 	c, err := l.Listener.Accept()
 	if err != nil {
-		<-l.gate.slots
 		return nil, err
+	}
+	if !l.gate.enter(l) {
+		_ = c.Close()
+		return nil, net.ErrClosed
 	}
 	return &watchedConn{Conn: c, gate: l.gate}, nil
 }
 
 // Close implements net.Listener.
 func (l *gatedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.gate.mu.Lock()
+	l.closed = true
+	l.gate.changed.Broadcast()
+	l.gate.mu.Unlock()
 	return l.Listener.Close()
 }
 
@@ -85,7 +124,7 @@ func foldContains(b, sub []byte) bool {
 
 // Close implements net.Conn.
 func (c *watchedConn) Close() error {
-	c.once.Do(func() { <-c.gate.slots })
+	c.once.Do(c.gate.leave)
 	return c.Conn.Close()
 }
 
@@ -104,9 +143,10 @@ func conflicting(r *http.Request) bool {
 	return ok && w.hasLength.Load()
 }
 
-// serverTLS is c as crypto/tls has it. The certificate's files are read again when they change.
-func serverTLS(c *ir.ServerTLS) (*tls.Config, error) {
-	pair := &keyPair{cert: c.CertFile, key: c.KeyFile}
+// serverTLS is c as crypto/tls has it. The certificate's files are read again when they change, which is noticed after age at
+// most.
+func serverTLS(c *ir.ServerTLS, age time.Duration) (*tls.Config, error) {
+	pair := &keyPair{cert: c.CertFile, key: c.KeyFile, age: age}
 	if _, err := pair.get(nil); err != nil {
 		return nil, err
 	}
@@ -127,19 +167,21 @@ func serverTLS(c *ir.ServerTLS) (*tls.Config, error) {
 // keyPair is a certificate that follows its files. It is safe for concurrent use.
 type keyPair struct {
 	cert, key string
-	mu        sync.Mutex
-	checked   time.Time
-	modified  time.Time
-	loaded    *tls.Certificate
+	age       time.Duration // how long it is used before its file is looked at again
+
+	mu       sync.Mutex
+	checked  time.Time
+	modified time.Time
+	loaded   *tls.Certificate
 }
 
-// certificateAge is how long a certificate is used before its file is looked at again.
+// certificateAge is the age of every listener's keyPair.
 const certificateAge = 5 * time.Second
 
 func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.loaded != nil && time.Since(p.checked) < certificateAge {
+	if p.loaded != nil && time.Since(p.checked) < p.age {
 		return p.loaded, nil
 	}
 	p.checked = time.Now()

@@ -39,6 +39,7 @@ type Server struct {
 	admin   *listening
 	ready   atomic.Bool
 	metrics atomic.Pointer[http.Handler]
+	certAge time.Duration // certificateAge, but for tests
 
 	base   context.Context // of every client's request
 	cancel context.CancelCauseFunc
@@ -54,7 +55,7 @@ type listening struct {
 
 // New returns a server without a configuration.
 func New(log *slog.Logger) *Server {
-	s := &Server{log: log, open: map[string]*listening{}}
+	s := &Server{log: log, open: map[string]*listening{}, gate: newGate(), certAge: certificateAge}
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -65,9 +66,6 @@ func New(log *slog.Logger) *Server {
 func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Snapshot, t *telemetry.Pipeline) error {
 	if err := s.clients.add(compiled); err != nil {
 		return err
-	}
-	if s.gate == nil {
-		s.gate = newGate(g.Limits.Connections)
 	}
 	opened, err := s.bind(ctx, g)
 	if err != nil {
@@ -80,6 +78,7 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 		s.retire(s.engine.Snapshot(), s.engine.Swap(compiled, t), t)
 	}
 	s.traces = t
+	s.gate.resize(g.Limits.Connections)
 	h := t.MetricsHandler()
 	s.metrics.Store(&h)
 	for _, o := range opened {
@@ -141,7 +140,7 @@ func (s *Server) bind(ctx context.Context, g *ir.Gateway) (opened []bound, err e
 			continue
 		}
 		if l.TLS != nil {
-			if o.tls, err = serverTLS(l.TLS); err != nil {
+			if o.tls, err = serverTLS(l.TLS, s.certAge); err != nil {
 				return opened, fmt.Errorf("listener %q: %w", l.Name, err)
 			}
 		}
@@ -190,7 +189,7 @@ func (s *Server) serve(o bound) {
 		l.server.Protocols.SetHTTP1(true)
 		l.server.Protocols.SetHTTP2(o.tls != nil)
 		l.server.Protocols.SetUnencryptedHTTP2(o.tls == nil)
-		ln = &gatedListener{Listener: ln, gate: s.gate, closed: make(chan struct{})}
+		ln = &gatedListener{Listener: ln, gate: s.gate}
 		if o.tls != nil {
 			ln = tls.NewListener(ln, o.tls)
 		}
