@@ -183,7 +183,8 @@ func (p *Pipeline) CaptureContent() bool { return p.capture }
 func (p *Pipeline) MetricsHandler() http.Handler { return p.meter.handler }
 
 // Finish takes t, which must not be used afterwards: it ends the spans that are open, decides whether to keep the trace where
-// that is left to its end, measures the call, shows it on the console, and hands it to the sinks when it is sampled. It never waits for a sink. It is safe for concurrent use.
+// that is left to its end, measures the call, shows it on the console, and hands it to the sinks when it is sampled. It never
+// waits for a sink. It is safe for concurrent use.
 func (p *Pipeline) Finish(t *Trace) {
 	t.endOpen(time.Now())
 	if p.tail != nil {
