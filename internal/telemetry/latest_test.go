@@ -1,6 +1,9 @@
 package telemetry
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +29,7 @@ func recordLatest(p *Pipeline, op, failure string) {
 }
 
 func TestLatestMetrics(t *testing.T) {
-	p := newPipeline(t, ir.Telemetry{Conventions: []string{"genai-latest"}}, Options{})
+	p := newPipeline(t, ir.Telemetry{Conventions: []string{"genai-latest"}, Metrics: ir.Metrics{Prometheus: true}}, Options{})
 	cumulative := p.meter.producer(metricdata.CumulativeTemporality).(*producer)
 	delta := p.meter.producer(metricdata.DeltaTemporality).(*producer)
 	recordLatest(p, "chat", "")
@@ -68,6 +71,17 @@ func TestLatestMetrics(t *testing.T) {
 	}
 	if got := points(t, cumulative); got[inf+"usage.cache_write.input_tokens"+used] != "24" {
 		t.Errorf("the next cumulative: %v", got)
+	}
+	w := httptest.NewRecorder()
+	p.MetricsHandler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	for _, name := range []string{"gen_ai_client_inference_duration_seconds_count", "gen_ai_client_inference_usage_input_tokens_total",
+		"gen_ai_client_inference_operation_input_tokens_sum", "gen_ai_client_embeddings_duration_seconds_count"} {
+		if !strings.Contains(w.Body.String(), "\n"+name+"{") {
+			t.Errorf("/metrics has no %s: %d", name, w.Code)
+		}
+	}
+	if strings.Contains(w.Body.String(), "gen_ai_client_operation") || strings.Contains(w.Body.String(), "gen_ai_client_token") {
+		t.Error("/metrics has names of 1.41")
 	}
 }
 
