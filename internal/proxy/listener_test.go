@@ -210,7 +210,7 @@ func TestListenersReload(t *testing.T) {
 func waitRefused(t *testing.T, address string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		c, err := net.Dial("tcp", address) //nolint:noctx // tried until it fails
+		c, err := net.Dial("tcp", address)
 		if err != nil {
 			return
 		}
@@ -223,7 +223,7 @@ func waitRefused(t *testing.T, address string) {
 
 // TestAddressInUse: the message says what to do, nothing of the new configuration is kept open, and the old one goes on.
 func TestAddressInUse(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // open until the test ends
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ type conn struct {
 // ask opens a connection and sends a request, whose answer it does not wait for.
 func ask(t *testing.T, url string) *conn {
 	t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")) //nolint:noctx // the loopback interface
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
