@@ -98,7 +98,7 @@ func TestCollectorShortOfMemory(t *testing.T) {
 // What is lost because the receiver of traces hangs to the end is told to that of metrics.
 func TestLossIsReported(t *testing.T) {
 	c, provider := startOtelcol(t, nil), startProvider(t)
-	hung := startLink(t, scenario.Unused(t), hanging)
+	hung := startLink(t, scenario.Free(t), hanging)
 	g := scenario.Start(t, gatewayConf(provider.URL, fmt.Sprintf("{traces: [{otlp: %q}], metrics: {otlp: %q}}",
 		"http://"+hung.address, "http://"+c.GRPC)))
 	load(t, 10, chat(t, "llama3.2", "Hi"), func(int) {}, g.URL)

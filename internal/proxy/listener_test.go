@@ -159,7 +159,7 @@ func TestListenersReload(t *testing.T) {
 		}
 		answer(w, r)
 	})
-	first, second, third := scenario.Unused(t), scenario.Unused(t), scenario.Unused(t)
+	first, second, third := scenario.Free(t), scenario.Free(t), scenario.Free(t)
 	g := scenario.Start(t, config(first+", "+second, backend, ""))
 	c := client(t, &tls.Config{RootCAs: a.Pool}, http1)
 	served := func(when, url string, want bool) {
@@ -228,7 +228,7 @@ func TestAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	taken, first, other := ln.Addr().String(), scenario.Unused(t), scenario.Unused(t)
+	taken, first, other := ln.Addr().String(), scenario.Free(t), scenario.Free(t)
 	backend := "url: " + provider(t, answer)
 	g := scenario.Start(t, config(first, backend, ""))
 	err = g.Load(t.Context(), config(fmt.Sprintf("%s, %s, {name: x, address: %q}", first, other, taken), backend, ""), gateway.Env{})
@@ -281,7 +281,7 @@ func (c *conn) served() error {
 // bound grows.
 func TestConnections(t *testing.T) {
 	backend := "url: " + provider(t, answer)
-	listeners := scenario.Unused(t) + ", " + scenario.Unused(t) + ", " + scenario.Unused(t)
+	listeners := scenario.Free(t) + ", " + scenario.Free(t) + ", " + scenario.Free(t)
 	conf := func(n int) string { return config(listeners, backend, fmt.Sprintf("limits: {connections: %d}\n", n)) }
 	g := scenario.Start(t, conf(1))
 	urls := g.URLs()
@@ -328,7 +328,7 @@ func TestConnections(t *testing.T) {
 // TestListenerClosesWhileOneWaits: a connection that waits for room does not keep its listener open.
 func TestListenerClosesWhileOneWaits(t *testing.T) {
 	backend := "url: " + provider(t, answer)
-	first, second := scenario.Unused(t), scenario.Unused(t)
+	first, second := scenario.Free(t), scenario.Free(t)
 	conf := func(listeners string) string { return config(listeners, backend, "limits: {connections: 1}\n") }
 	g := scenario.Start(t, conf(first+", "+second))
 	held := ask(t, first)

@@ -35,6 +35,11 @@ func sendRawThenEOF(t testing.TB, url, raw string, wait bool) (got answer, close
 	defer func() { <-sent }()
 	r := bufio.NewReader(c)
 	resp, err := http.ReadResponse(r, nil)
+	if asked := strings.Contains(raw, "Expect: 100-continue"); err == nil && asked != (resp.StatusCode == http.StatusContinue) {
+		t.Errorf("first answer: status %d", resp.StatusCode)
+	} else if err == nil && asked {
+		resp, err = http.ReadResponse(r, nil)
+	}
 	if err != nil {
 		return answer{err: err}, true
 	}
@@ -78,7 +83,7 @@ func wireCases() []wireCase {
 		{name: "a length over the limit", raw: post(chat, "Content-Length: 9999999999") + "{", status: 413, closed: true, outcome: "client_error"},
 		{name: "HTTP/1.0", raw: "POST " + chat + " HTTP/1.0\r\n" + length + "\r\n\r\n" + okBody, status: 200, closed: true, outcome: "ok", calls: 1},
 		{name: "absolute form", raw: "POST http://elsewhere.example" + chat + " HTTP/1.1\r\nHost: gateway\r\n" + length + "\r\n\r\n" + okBody, status: 200, outcome: "ok", calls: 1, target: "/v1/chat/completions"},
-		{name: "continue", raw: post(chat, length, "Expect: 100-continue", "Connection: close") + okBody, status: 100, outcome: "ok", calls: 1},
+		{name: "continue", raw: post(chat, length, "Expect: 100-continue", "Connection: close") + okBody, status: 200, closed: true, outcome: "ok", calls: 1},
 		{name: "asterisk", raw: "GET * HTTP/1.1\r\nHost: gateway\r\n\r\n", status: 404, outcome: "client_error"},
 		{name: "CONNECT", raw: "CONNECT elsewhere.example:443 HTTP/1.1\r\nHost: elsewhere.example:443\r\n\r\n", status: 404, outcome: "client_error"},
 		{name: "opaque target", raw: "POST mailto:x HTTP/1.1\r\nHost: gateway\r\nContent-Length: 2\r\n\r\n{}", status: 404, outcome: "client_error"},
