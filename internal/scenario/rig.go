@@ -202,7 +202,8 @@ func Unused(t testing.TB) string {
 // Free returns an address of the loopback interface at which the test may listen.
 func Free(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
