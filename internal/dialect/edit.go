@@ -40,10 +40,11 @@ func apply(dst, src []byte, edits []jsonscan.Edit) []byte {
 	return jsonscan.Apply(dst, src, edits)
 }
 
-// Payload is the JSON of a frame, each byte where it stands in raw: raw itself, or, of a server-sent event, a copy in which
-// all but the data is blank.
-func Payload(raw []byte) []byte {
-	if t := bytes.TrimLeft(raw, " \t\r\n"); len(t) > 0 && t[0] == '{' {
+// Payload is the JSON of ev's frame, each byte where it stands in Raw: of a whole response Raw itself, of a server-sent event
+// a copy in which all but the data is blank.
+func Payload(ev *llm.Event) []byte {
+	raw := ev.Raw
+	if ev.Whole {
 		return raw
 	}
 	out := bytes.Repeat([]byte{' '}, len(raw))

@@ -181,7 +181,7 @@ func (d *partDecoder) stop(parts []llm.Part, index int) []llm.Part {
 
 // Rewrite implements llm.Inbound, as dialect.Rewrite does.
 func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error) {
-	rw := dialect.Rewrite{Raw: ev.Raw, Data: dialect.Payload(ev.Raw), Parts: ev.Parts}
+	rw := dialect.Rewrite{Raw: ev.Raw, Data: dialect.Payload(ev), Parts: ev.Parts}
 	if m, ok := scan(rw.Data); ok {
 		var p pieces
 		p.frame(&m)

@@ -272,7 +272,7 @@ func TestRewriteFails(t *testing.T) {
 		{"input that is not JSON", tool, []llm.Part{{Kind: llm.PartToolCall, Text: "***"}}},
 		{"not JSON", `{`, []llm.Part{{Text: "x"}}},
 	} {
-		ev := &llm.Event{Raw: []byte(tt.raw), Parts: tt.parts}
+		ev := &llm.Event{Raw: []byte(tt.raw), Parts: tt.parts, Whole: true}
 		if got, err := d.Rewrite(nil, nil, ev); err == nil {
 			t.Errorf("%s: got %s, want an error", tt.name, got)
 		}

@@ -317,7 +317,7 @@ func samePerFrame(t testing.TB, api llm.API, stream []byte, want llm.Want) (matc
 		if !reflect.DeepEqual(fresh, []llm.Event{ev}) {
 			t.Fatal(cmp.Diff(fresh, []llm.Event{ev}))
 		}
-		data := bytes.TrimSpace(dialect.Payload(ev.Raw))
+		data := bytes.TrimSpace(dialect.Payload(&ev))
 		if _, ok := p.match(data); ok {
 			matched++
 			continue

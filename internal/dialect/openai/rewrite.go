@@ -8,7 +8,7 @@ import (
 
 // Rewrite implements llm.Inbound. The log probabilities of a text that has changed spell out what it was: they become null.
 func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error) {
-	data := dialect.Payload(ev.Raw)
+	data := dialect.Payload(ev)
 	var t texts
 	var choices []byte
 	switch api := r.API; {
