@@ -72,13 +72,16 @@ func (a *Attempt) build() error {
 	c, b := a.call, a.Backend
 	o := &a.out
 	a.api, o.Body, o.Method = c.api, c.body, c.in.Head.Method
-	a.endpoint, a.native = b.endpoint(c.inbound.Dialect())
+	query, rename, stream := c.in.Head.Query, false, false
+	r := c.llm.Request
+	if r != nil {
+		a.model = a.target.modelFor(r.Model)
+	}
+	a.endpoint, a.native = b.endpoint(c.inbound.Dialect(), c.llm.Head.Path, a.model)
 	if a.api == "" {
 		a.native = true
 	}
-	query, rename, stream := c.in.Head.Query, false, false
-	if r := c.llm.Request; r != nil {
-		a.model = a.target.modelFor(r.Model)
+	if r != nil {
 		rename, stream = a.model != r.Model, r.Stream
 		if err := a.encode(r); err != nil {
 			return err
@@ -107,15 +110,23 @@ func (a *Attempt) build() error {
 func (a *Attempt) encode(r *llm.Request) (err error) {
 	o := &a.out
 	if !a.native {
-		if a.api, o.Body, err = a.endpoint.Outbound.BuildRequest(r, a.model); err != nil {
+		loss := &a.call.loss
+		loss.Dropped = loss.Dropped[:0]
+		if a.api, o.Body, err = a.endpoint.Outbound.BuildRequest(r, a.model, loss); err != nil {
 			return err
 		}
-		a.writer, err = a.call.inbound.NewWriter(r)
+		a.writer, err = a.call.inbound.NewWriter(r, loss)
+		if err == nil && a.endpoint.Adapt != nil {
+			o.Body, err = a.endpoint.Adapt(r, o.Body, a.model)
+		}
 		return err
 	}
 	o.Body = r.Raw
 	if a.model != r.Model || a.call.route.streamUsage && r.Stream && !r.StreamUsage {
 		o.Body, err = a.call.edit(r, a.model)
+	}
+	if err == nil && a.endpoint.Adapt != nil {
+		o.Body, err = a.endpoint.Adapt(r, o.Body, a.model)
 	}
 	return err
 }

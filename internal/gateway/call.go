@@ -42,6 +42,7 @@ type Call struct {
 	tried    int // attempts begun
 	attempt  Attempt
 	result   llm.Result
+	loss     llm.Loss // what the attempt's translation does not carry
 	chat     telemetry.SpanRef
 	reason   Reason        // why the last attempt did not do
 	wait     time.Duration // the pause before the next
@@ -75,17 +76,28 @@ func newCall() *Call {
 	return c
 }
 
-// recognise finds the dialect in which the client speaks, by the path, so that even a refusal comes in the right one.
+// recognise finds the dialect in which the client speaks, by the path, so that even a refusal comes in the right one. Of dialects
+// that share a path it is the one that the provider of the route's first target speaks.
 func (c *Call) recognise() {
 	h := &c.llm.Head
 	if c.route != nil && strings.Trim(h.Path, "/") == "" && h.Method == http.MethodPost {
 		h.Path = c.barePath()
 	}
 	for _, in := range c.state.snapshot.inbounds {
-		if api, ok := in.Accepts(h.Method, h.Path); ok {
-			c.inbound, c.api = in, api
-			return
+		api, ok := in.Accepts(h.Method, h.Path)
+		if !ok {
+			continue
 		}
+		spoken := c.route != nil && c.route.groups[0][0].backend.speaks(in.Dialect(), h.Path)
+		if c.inbound == nil || spoken {
+			c.inbound, c.api = in, api
+		}
+		if spoken {
+			break
+		}
+	}
+	if c.inbound != nil {
+		return
 	}
 	c.inbound, c.api = openai.Dialect{}, ""
 	if in := c.misused(); in != nil {
@@ -164,6 +176,7 @@ func (c *Call) Request(body []byte) *Reply {
 	if r := c.selectRoute(); r != nil {
 		return r
 	}
+	c.loss.Allow = c.route.conf.Lossy
 	c.route.makePlan(&c.plan)
 	c.takeCredential()
 	if c.llm.Request == nil {

@@ -60,6 +60,7 @@ func (c *Call) closeChat(now time.Time) {
 	if c.tried > 0 {
 		s.Int(telemetry.SpanwayAttempts, int64(c.tried))
 	}
+	s.Strings(telemetry.SpanwayTranslationDropped, c.loss.Dropped)
 	s.String(telemetry.SpanwayOutcome, string(c.outcome))
 	s.Float(telemetry.SpanwayGatewayOverhead, c.overhead.Seconds())
 	if c.failure != "" {

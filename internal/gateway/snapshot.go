@@ -179,17 +179,20 @@ func compilePolicy(c *ir.Policy) (policy.Policy, error) {
 }
 
 // endpoint picks the wire format in which b is spoken to by a client of dialect d: d itself where the provider speaks it,
-// else the provider's first.
-func (b *Backend) endpoint(d llm.Dialect) (e *provider.Endpoint, native bool) {
-	if e, ok := b.provider.Endpoint(d); ok {
-		return e, true
-	}
-	return &b.provider.Endpoints[0], false
+// else the one that d is translated to.
+func (b *Backend) endpoint(d llm.Dialect, path, model string) (e *provider.Endpoint, native bool) {
+	return b.provider.Choose(d, llm.Dialect(b.conf.Dialect), path, model)
+}
+
+// speaks reports whether b's provider understands clients of dialect d that call path.
+func (b *Backend) speaks(d llm.Dialect, path string) bool {
+	return b.provider.Speaks(d, llm.Dialect(b.conf.Dialect), path)
 }
 
 // place is b's configuration as locating needs it.
 func (b *Backend) place(e *provider.Endpoint) provider.Config {
-	c := provider.Config{Base: e.Base, Deployment: b.conf.Deployment, APIVersion: b.conf.APIVersion, Project: b.conf.Project, Location: b.conf.Location}
+	c := provider.Config{Base: e.Base, Deployment: b.conf.Deployment, APIVersion: b.conf.APIVersion, Project: b.conf.Project, Location: b.conf.Location,
+		Region: b.conf.Region}
 	if b.base != "" {
 		c.Base, c.Explicit = b.base, true
 	}

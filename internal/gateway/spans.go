@@ -99,7 +99,7 @@ func (c *Call) chatSpan(t *target) {
 	s := c.trace.Span(c.chat)
 	s.String(telemetry.GenAIOperationName, string(r.Op))
 	if t != nil {
-		c.nameProvider(s, t.backend)
+		c.nameProvider(s, t.backend, model)
 	} else {
 		s.String(telemetry.GenAIProviderName, spokenTo(r.Dialect))
 	}
@@ -123,12 +123,12 @@ func spanName(op llm.Op, model string) string {
 	return string(op) + " " + model
 }
 
-func (c *Call) nameProvider(s *telemetry.Span, b *Backend) {
+func (c *Call) nameProvider(s *telemetry.Span, b *Backend, model string) {
 	s.String(telemetry.GenAIProviderName, b.System)
 	s.String(telemetry.ServerAddress, b.Address)
 	s.Int(telemetry.ServerPort, int64(b.Port))
 	s.String(telemetry.SpanwayBackend, b.Name)
-	e, _ := b.endpoint(c.inbound.Dialect())
+	e, _ := b.endpoint(c.inbound.Dialect(), c.llm.Head.Path, model)
 	s.String(telemetry.AzureResourceProviderNamespace, e.Namespace)
 }
 
@@ -147,7 +147,7 @@ func (c *Call) providerSpan(a *Attempt) {
 	s := c.trace.Span(c.chat)
 	s.Unset(telemetry.AzureResourceProviderNamespace)
 	s.Unset(telemetry.SpanwayRequestModelAlias)
-	c.nameProvider(s, a.Backend)
+	c.nameProvider(s, a.Backend, a.model)
 	c.nameModel(s, a.model)
 	s.SetRequest(c.llm.Request) // some attributes belong to some providers only
 	s.Name = spanName(c.llm.Request.Op, a.model)

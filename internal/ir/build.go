@@ -84,6 +84,8 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 		APIVersion: b.APIVersion,
 		Project:    b.Project,
 		Location:   b.Location,
+		Region:     b.Region,
+		Dialect:    b.Dialect,
 		Key:        b.Key,
 		AuthHeader: b.Auth.Header,
 		AuthPrefix: optional(b.Auth.Prefix),
@@ -160,6 +162,7 @@ func (r *routeFile) route() Route {
 		Capture:     optional(r.Capture),
 		Spans:       r.Spans,
 		StreamUsage: r.StreamUsage,
+		Lossy:       r.Lossy == "allow",
 	}
 	if r.To != "" {
 		out.Groups = [][]Target{{{Backend: r.To, Weight: 1}}}

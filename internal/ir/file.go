@@ -92,7 +92,6 @@ type shutdownFile struct {
 
 // backendFile is one place that answers LLM calls.
 type backendFile struct {
-	_ struct{} `later:"region"`
 	// Whose API it is: openai, azure, anthropic, gemini, vertexai, ollama, groq, deepseek, xai, openrouter, together, perplexity,
 	// cerebras, fireworks, mistral, moonshot, voyageai, huggingface, vllm or demo. For any other API like OpenAI's: openai,
 	// with url, and as for its name.
@@ -118,6 +117,10 @@ type backendFile struct {
 	Project string `conf:"project"`
 	// Vertex AI: location, such as us-central1.
 	Location string `conf:"location"`
+	// AWS: region, such as us-east-1.
+	Region string `conf:"region" unset:"AWS_REGION"`
+	// Wire format in which the provider is spoken to, where it knows several.
+	Dialect string `conf:"dialect" enum:"openai,anthropic,gemini,ollama,bedrock,cohere,mistral,writer" unset:"the client's, where the provider speaks it"`
 	// Credential: inline, "${VAR}", "${file:PATH}" (read again when the file changes), or passthrough, which sends the caller's
 	// own credential on. Never printed.
 	Key Credential `conf:"key" unset:"no credential is sent"`
@@ -181,6 +184,9 @@ type routeFile struct {
 	// Ask providers for a stream's usage where they report it on request only, and take the extra frame out of the client's
 	// stream.
 	StreamUsage bool `conf:"streamUsage" default:"false"`
+	// What becomes of a request that goes to a provider of another wire format and says what that has no place for: refuse
+	// answers with status 400 and names the field; allow leaves the field out and lists it in spanway.translation.dropped.
+	Lossy string `conf:"lossy" enum:"refuse,allow" default:"refuse"`
 }
 
 // matchFile selects calls. At most one of path, exact and regex; none of them is path: /.

@@ -71,7 +71,9 @@ type Backend struct {
 	Deployment string            // Azure
 	APIVersion string            // Azure, Anthropic
 	Project    string            // Vertex AI
-	Location   string            // Vertex AI, and regional providers
+	Location   string            // Vertex AI
+	Region     string            // AWS
+	Dialect    string            // the wire format that the provider is spoken to in; "" = the client's where it can be
 	Key        Credential
 	AuthHeader string            // header of the credential in place of the provider's own; ""
 	AuthPrefix Opt[string]       // what stands before the credential in that header, space included
@@ -158,6 +160,8 @@ type Route struct {
 	// StreamUsage asks providers that report a stream's usage only on request to do so, and takes the extra frame out of
 	// the client's stream.
 	StreamUsage bool
+	// Lossy drops what a translation for another provider cannot carry, in place of refusing the request.
+	Lossy bool
 }
 
 // Target is one backend of a group.

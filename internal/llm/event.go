@@ -24,6 +24,7 @@ type Event struct {
 	Parts        []Part   // nil unless WantParts
 	Usage        *Usage   // the total so far, not an increment
 	Dimensions   int      // length of the embedding vectors
+	Vectors      [][]byte // the embedding vectors, each a JSON array of numbers; nil unless WantParts
 	Err          *Error   // the provider reported an error (in the body of an error response, or mid-stream)
 	Last         bool     // the dialect's own end of the response was seen
 	Whole        bool     // the event is a whole unstreamed response
@@ -36,11 +37,12 @@ type Event struct {
 type Choice struct {
 	Index  int
 	Finish string // the provider's own word; "" while it goes on
+	Stop   string // the stop sequence that ended it, where the provider tells
 }
 
 // Reset empties e for reuse and keeps the capacity of its slices.
 func (e *Event) Reset() {
-	*e = Event{Choices: e.Choices[:0], Parts: e.Parts[:0]}
+	*e = Event{Choices: e.Choices[:0], Parts: e.Parts[:0], Vectors: e.Vectors[:0]}
 }
 
 // Clone returns a copy of e that stays valid when a reader reuses e.
@@ -52,14 +54,17 @@ func (e *Event) Clone() *Event {
 
 // CopyTo makes dst what Clone returns, in the memory that dst's slices have.
 func (e *Event) CopyTo(dst *Event) {
-	choices, parts, raw := dst.Choices[:0], dst.Parts[:0], dst.Raw[:0]
+	choices, parts, raw, vectors := dst.Choices[:0], dst.Parts[:0], dst.Raw[:0], dst.Vectors[:0]
 	*dst = *e
 	dst.Choices = append(choices, e.Choices...)
 	dst.Parts = append(parts, e.Parts...)
 	for i := range dst.Parts {
 		dst.Parts[i].Raw = slices.Clone(dst.Parts[i].Raw)
 	}
-	dst.Raw = append(raw, e.Raw...)
+	dst.Raw, dst.Vectors = append(raw, e.Raw...), vectors
+	for _, v := range e.Vectors {
+		dst.Vectors = append(dst.Vectors, slices.Clone(v))
+	}
 	if e.Usage != nil {
 		u := *e.Usage
 		dst.Usage = &u
@@ -100,8 +105,8 @@ type Inbound interface {
 	// ParseRequest scans body once. It fails with an *Error of status 400 when body is not the JSON that the API takes.
 	ParseRequest(api API, h *Head, body []byte) (*Request, error)
 	// NewWriter returns a writer for a response from a provider of another dialect, or an *Error of status 501 when the
-	// API cannot be translated.
-	NewWriter(r *Request) (Writer, error)
+	// API cannot be translated. The writer notes in loss what of the response its API has no place for.
+	NewWriter(r *Request, loss *Loss) (Writer, error)
 	// Rewrite appends ev.Raw, a frame of this dialect and of r's API, with its texts replaced by those of ev.Parts and
 	// all else as it was.
 	Rewrite(dst []byte, r *Request, ev *Event) ([]byte, error)
@@ -114,9 +119,9 @@ type Inbound interface {
 // Outbound is a dialect that providers speak. Implementations are stateless and safe for concurrent use.
 type Outbound interface {
 	Dialect() Dialect
-	// BuildRequest translates r, which came in another dialect, for model. It fails with an *Error of status 400 naming
-	// what the provider cannot do, or 501 when r's API cannot be translated.
-	BuildRequest(r *Request, model string) (api API, body []byte, err error)
+	// BuildRequest translates r, which came in another dialect, for model. It fails with an *Error of status 501 when r's
+	// API cannot be translated, and through loss with one of status 400 that names what the provider has no place for.
+	BuildRequest(r *Request, model string, loss *Loss) (api API, body []byte, err error)
 	// NewReader returns a reader for the response to a request of api whose head is h.
 	NewReader(api API, h *Head, want Want) Reader
 }

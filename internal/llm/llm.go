@@ -19,6 +19,7 @@ const (
 	OpTextCompletion  Op = "text_completion"
 	OpGenerateContent Op = "generate_content"
 	OpEmbeddings      Op = "embeddings"
+	OpRerank          Op = "rerank" // our own word: the conventions have none
 )
 
 // Dialect names a family of wire formats.
@@ -30,6 +31,10 @@ const (
 	Anthropic Dialect = "anthropic"
 	Gemini    Dialect = "gemini" // Gemini API and Vertex AI
 	Ollama    Dialect = "ollama" // Ollama's native API
+	Bedrock   Dialect = "bedrock"
+	Cohere    Dialect = "cohere"
+	Mistral   Dialect = "mistral"
+	WriterAI  Dialect = "writer"
 )
 
 // API is one endpoint's wire format: a dialect and a kind of call.
@@ -49,6 +54,17 @@ const (
 	OllamaChat        API = "ollama.chat"
 	OllamaGenerate    API = "ollama.generate"
 	OllamaEmbed       API = "ollama.embeddings"
+	BedrockConverse   API = "bedrock.converse" // ConverseStream too
+	BedrockInvoke     API = "bedrock.invoke"   // InvokeModelWithResponseStream too
+	CohereChatV1      API = "cohere.chat_v1"
+	CohereChat        API = "cohere.chat" // v2
+	CohereGenerate    API = "cohere.generate"
+	CohereEmbed       API = "cohere.embed"  // v1 and v2
+	CohereRerank      API = "cohere.rerank" // v1 and v2
+	MistralChat       API = "mistral.chat"
+	MistralFIM        API = "mistral.fim"
+	MistralEmbed      API = "mistral.embeddings"
+	WriterChat        API = "writer.chat"
 )
 
 // Head is the head of an HTTP request or response, with the parts that its direction has.

@@ -27,10 +27,13 @@ type Request struct {
 type Codec interface {
 	// Conversation decodes the messages and tools of body.
 	Conversation(body []byte) (*Conversation, error)
-	// EditText calls edit for every piece of natural-language text in body (messages, system text, prompts, tool results;
-	// not tool definitions), in order, and returns body with the replacements made and every other byte as it was. It
+	// EditText calls edit for every piece of text in body that a person or a model wrote (messages, system text, prompts,
+	// reasoning, the strings in the arguments of tool calls, the results of tools; not tool definitions), in the order of
+	// the body, and returns body with the replacements made and every other byte as it was. It
 	// returns body itself when nothing changed.
 	EditText(body []byte, edit TextEdit) ([]byte, error)
+	// Field is what the API calls f: the path of a member of its requests, such as generationConfig.topP.
+	Field(f Field) string
 }
 
 // TextEdit returns the text to put in place of text, and whether it differs.
@@ -69,6 +72,9 @@ func (r *Request) EditText(edit TextEdit) (changed bool, err error) {
 	return true, nil
 }
 
+// Field is what the API of r calls f.
+func (r *Request) Field(f Field) string { return r.codec.Field(f) }
+
 // Role says who speaks.
 type Role string
 
@@ -80,7 +86,8 @@ const (
 	RoleTool      Role = "tool"
 )
 
-// Conversation is the neutral form of a chat request's content.
+// Conversation is the neutral form of what a request says beside its Params: what translations and captures need, and what
+// telemetry does not report of every call.
 type Conversation struct {
 	System   []Part // text that the API separates from the messages
 	Messages []Message
@@ -91,8 +98,40 @@ type Conversation struct {
 	ParallelToolCalls Opt[bool]
 	// OutputSchema is the JSON Schema that the answer has to follow; nil when none was asked for.
 	OutputSchema []byte
-	User         string // the end user's id, when given
+	OutputName   string    // of the schema, where the API names it
+	OutputStrict Opt[bool] // of the schema, as sent
+	User         string    // the end user's id, when given
+
+	// Thinking says whether the model is to reason, as far as the request does: "on", "off", or "" = as the model is used to.
+	// A level is in Params.ReasoningLevel.
+	Thinking       string
+	ThinkingBudget Opt[int64] // tokens
+	ShowThinking   Opt[bool]  // whether the reasoning, or a summary of it, is part of the answer
+	Logprobs       bool       // log probabilities of the answer's tokens are asked for
+	TopLogprobs    Opt[int64] // alternatives per token
+
+	Inputs    [][]Part // of embeddings: what each vector is made of
+	InputType string   // of embeddings: what they are for, one of the InputType constants, else the client's own word
+
+	// Extra is what the request asks for that has no neutral form, so that no other dialect can carry it. Members that say
+	// no more than their absence does (null, a documented default) are not among it.
+	Extra []Extra
 }
+
+// Extra is a member of a request without a neutral form.
+type Extra struct {
+	Field string // its path in the client's request, such as logit_bias or generationConfig.speechConfig
+	Raw   []byte // its JSON
+}
+
+// What embeddings are for (Cohere's input_type, Gemini's taskType).
+const (
+	InputSearchDocument = "search_document"
+	InputSearchQuery    = "search_query"
+	InputClassification = "classification"
+	InputClustering     = "clustering"
+	InputSimilarity     = "similarity"
+)
 
 // Message is one turn.
 type Message struct {
@@ -109,7 +148,8 @@ type Tool struct {
 	Schema            []byte // JSON Schema of the arguments; nil when none was given
 	Strict            Opt[bool]
 	// Raw is the tool's own JSON when it is not a function (a provider's server-side tool): untranslatable.
-	Raw []byte
+	Raw   []byte
+	Cache string // as Part.Cache
 }
 
 // PartKind is what a Part holds.
@@ -118,10 +158,10 @@ type PartKind uint8
 // The kinds of part, after the conventions' message schema.
 const (
 	PartText       PartKind = iota // Text
-	PartReasoning                  // Text; Signature where the provider signs it
+	PartReasoning                  // Text; Signature where the provider signs it; Data = what only the provider can read
 	PartRefusal                    // Text
 	PartToolCall                   // ID, Name, Text = arguments (JSON, or a fragment of it in a streamed event)
-	PartToolResult                 // ID, Text
+	PartToolResult                 // ID, Name where the API joins by name, Text; other content follows as parts of its own
 	PartBlob                       // MIME, Data (base64 text)
 	PartURI                        // MIME, URI
 	PartFile                       // ID of an uploaded file
@@ -143,8 +183,23 @@ type Part struct {
 	Data      string
 	Signature string
 	IsError   bool // of a tool result
+	// Cache marks the end of what the provider is to cache of the prompt: for how long, as Anthropic's ttl ("5m", "1h"), or
+	// "default" where the request does not say; "" = no mark.
+	Cache string
+	// Detail is how closely an image is to be looked at (OpenAI's detail: auto, low, high); "" = not said.
+	Detail string
+	// Logprobs are those of the tokens of a response's text, where the provider gave them. Whoever changes Text drops them.
+	Logprobs []Logprob
 	// Repeat marks text of a response that earlier events already told in fragments, as the closing events of OpenAI's
 	// Responses API do: it may be edited where it stands, and is not new content.
 	Repeat bool
 	Raw    []byte
+}
+
+// Logprob is the log probability of one token.
+type Logprob struct {
+	Token   string
+	Logprob float64
+	Bytes   []byte    // the token's bytes; nil = not told
+	Top     []Logprob // the most likely tokens in its place, without Top of their own
 }

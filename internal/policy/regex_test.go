@@ -20,6 +20,8 @@ func (c lines) Conversation([]byte) (*llm.Conversation, error) {
 	return nil, errors.New("not asked for")
 }
 
+func (lines) Field(f llm.Field) string { return string(f) }
+
 func (c lines) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 	var out []string
 	for _, line := range strings.Split(string(body), "\n") {

@@ -36,6 +36,16 @@ type Endpoint struct {
 	Namespace string
 	// Own is a path below which all is this endpoint's, also what no dialect knows; "" = none.
 	Own string
+	// Asked marks an endpoint that is spoken to only when it is asked for: by a path below Own, or by the backend's
+	// configuration.
+	Asked bool
+	// Serves reports whether the endpoint is one for a model; nil = for all.
+	Serves func(model string) bool
+	// Adapt turns a request of the endpoint's dialect into what this host takes of it: r's body is body, with the name of
+	// the model as it goes upstream. nil = nothing differs.
+	Adapt func(r *llm.Request, body []byte, model string) ([]byte, error)
+	// SigV4 is the service that requests are signed for when the backend has no key (AWS Signature Version 4); "" = none.
+	SigV4 string
 }
 
 // Config is what configuration says of a backend's place.
@@ -46,6 +56,7 @@ type Config struct {
 	APIVersion string
 	Project    string
 	Location   string
+	Region     string
 }
 
 // Call is what a path depends on.
@@ -68,6 +79,41 @@ func (p *Provider) Endpoint(d llm.Dialect) (*Endpoint, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Choose returns the endpoint for a call of dialect d to path that asks for model: one that speaks d where there is one,
+// then native is true, else the first, which d is translated to. want is the dialect that configuration names; "" = none.
+func (p *Provider) Choose(d, want llm.Dialect, path, model string) (chosen *Endpoint, native bool) {
+	asked := false
+	for i := range p.Endpoints {
+		e := &p.Endpoints[i]
+		speaks := e.Outbound.Dialect()
+		switch {
+		case want != "" && speaks != want, e.Serves != nil && !e.Serves(model):
+			continue
+		case want == "" && e.Asked && !within(path, e.Own):
+			continue
+		case chosen == nil, speaks == d && (!native || e.Asked && !asked):
+			chosen, native, asked = e, speaks == d, e.Asked
+		}
+	}
+	if chosen == nil {
+		chosen = &p.Endpoints[0]
+		native = chosen.Outbound.Dialect() == d
+	}
+	return chosen, native
+}
+
+// Speaks reports whether clients of dialect d that call path are understood without translation.
+func (p *Provider) Speaks(d, want llm.Dialect, path string) bool {
+	for i := range p.Endpoints {
+		e := &p.Endpoints[i]
+		speaks := e.Outbound.Dialect()
+		if speaks == d && (want == speaks || want == "" && (!e.Asked || within(path, e.Own))) {
+			return true
+		}
+	}
+	return false
 }
 
 // At returns the endpoint that a path which passes through belongs to: the one that owns it, else the first.

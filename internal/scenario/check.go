@@ -65,7 +65,7 @@ var types = map[string]any{
 	"gen_ai.response.time_to_first_chunk": 0.0, "gen_ai.usage.input_tokens": int64(0), "gen_ai.usage.output_tokens": int64(0),
 	"gen_ai.usage.cache_read.input_tokens": int64(0), "gen_ai.usage.cache_creation.input_tokens": int64(0),
 	"gen_ai.usage.reasoning.output_tokens": int64(0), "gen_ai.embeddings.dimension.count": int64(0), "spanway.attempt": int64(0),
-	"spanway.attempts": int64(0), "spanway.gateway.overhead": 0.0, "spanway.retry.backoff": 0.0, "spanway.request.read": 0.0, "spanway.stream.chunks": int64(0), "spanway.truncated": false,
+	"spanway.attempts": int64(0), "spanway.gateway.overhead": 0.0, "spanway.retry.backoff": 0.0, "spanway.request.read": 0.0, "spanway.stream.chunks": int64(0), "spanway.truncated": false, "spanway.translation.dropped": []string{},
 	"gen_ai.usage.cache_write.input_tokens": int64(0), "llm.token_count.prompt": int64(0), "llm.token_count.completion": int64(0),
 	"llm.token_count.total": int64(0), "llm.token_count.prompt_details.cache_read": int64(0),
 	"llm.token_count.prompt_details.cache_write": int64(0), "llm.token_count.completion_details.reasoning": int64(0),

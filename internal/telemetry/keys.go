@@ -72,6 +72,7 @@ const (
 	SpanwayStreamChunks
 	SpanwayRequestModelAlias
 	SpanwayTruncated
+	SpanwayTranslationDropped
 	SpanwayGuardrailName
 	SpanwayGuardrailKind
 	SpanwayGuardrailPhase
@@ -174,6 +175,7 @@ var names = [numKeys]string{
 	SpanwayStreamChunks:             "spanway.stream.chunks",
 	SpanwayRequestModelAlias:        "spanway.request.model_alias",
 	SpanwayTruncated:                "spanway.truncated",
+	SpanwayTranslationDropped:       "spanway.translation.dropped",
 	SpanwayGuardrailName:            "spanway.guardrail.name",
 	SpanwayGuardrailKind:            "spanway.guardrail.kind",
 	SpanwayGuardrailPhase:           "spanway.guardrail.phase",

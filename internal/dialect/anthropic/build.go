@@ -26,7 +26,7 @@ const (
 // BuildRequest implements llm.Outbound for OpenAI's chat completions. A seed is left out, since it promises nothing, as are
 // service tiers, which are priced per provider, the names of speakers, reasoning that Anthropic has not signed, and empty
 // texts, which Anthropic refuses.
-func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, error) {
+func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API, []byte, error) {
 	if r.API != llm.OpenAIChat {
 		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "%s requests cannot be sent to an Anthropic provider", r.API)
 	}

@@ -20,7 +20,7 @@ func build(t testing.TB, body string) ([]byte, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, out, err := d.BuildRequest(r, "claude-x")
+	api, out, err := d.BuildRequest(r, "claude-x", new(llm.Loss))
 	if err == nil && api != llm.AnthropicMessages {
 		t.Errorf("API %q", api)
 	}
@@ -125,7 +125,7 @@ func TestBuildRequestOfOtherAPIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		var e *llm.Error
-		if _, _, err := d.BuildRequest(r, "m"); !errors.As(err, &e) || e.Status != 501 {
+		if _, _, err := d.BuildRequest(r, "m", new(llm.Loss)); !errors.As(err, &e) || e.Status != 501 {
 			t.Errorf("%s: got %v, want 501", api, err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestBuildRequestExchanges(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", x.ID, err)
 		}
-		_, body, err := d.BuildRequest(r, "claude-x")
+		_, body, err := d.BuildRequest(r, "claude-x", new(llm.Loss))
 		if err != nil {
 			var e *llm.Error
 			if !errors.As(err, &e) || e.Status != 400 {
@@ -209,7 +209,7 @@ func FuzzBuildRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, out, err := d.BuildRequest(r, "m")
+		_, out, err := d.BuildRequest(r, "m", new(llm.Loss))
 		if err != nil {
 			if !errors.As(err, new(*llm.Error)) {
 				t.Fatalf("not an error for the client: %v", err)

@@ -16,7 +16,7 @@ import (
 const maxBlocks = 1024
 
 // NewWriter implements llm.Inbound for the Messages API.
-func (Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
+func (Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
 	switch {
 	case r.API != llm.AnthropicMessages:
 		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "the text completions API is answered by Anthropic providers only")

@@ -24,7 +24,7 @@ func request(stream bool) *llm.Request {
 // write encodes events for a client of the Messages API.
 func write(t testing.TB, stream bool, events []llm.Event, end *llm.Error) string {
 	t.Helper()
-	w, err := d.NewWriter(request(stream))
+	w, err := d.NewWriter(request(stream), new(llm.Loss))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	var e *llm.Error
 	r := llm.NewRequest(llm.AnthropicComplete, llm.Anthropic, llm.OpTextCompletion, nil, nil)
-	if _, err := d.NewWriter(r); !errors.As(err, &e) || e.Status != 501 {
+	if _, err := d.NewWriter(r, new(llm.Loss)); !errors.As(err, &e) || e.Status != 501 {
 		t.Errorf("legacy completions: got %v, want 501", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestStopReason(t *testing.T) {
 
 func TestWriteBounds(t *testing.T) {
 	for _, stream := range []bool{false, true} {
-		w, err := d.NewWriter(request(stream))
+		w, err := d.NewWriter(request(stream), new(llm.Loss))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestWriteExchanges(t *testing.T) {
 			out = d
 		}
 		want := exchange.Read(t, out.NewReader(x.API, x.Response.Head(), llm.WantParts), [][]byte{x.Response.Body})
-		w, err := d.NewWriter(request(x.Stream))
+		w, err := d.NewWriter(request(x.Stream), new(llm.Loss))
 		if err != nil {
 			t.Fatal(err)
 		}

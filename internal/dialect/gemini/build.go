@@ -18,7 +18,7 @@ import (
 
 // BuildRequest implements llm.Outbound for the chat APIs of other dialects. Reasoning of earlier turns is left out, since
 // only the provider that signed it can read it.
-func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, error) {
+func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API, []byte, error) {
 	if r.Op != llm.OpChat {
 		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be sent to a %s provider.", r.API, llm.Gemini)
 	}

@@ -45,7 +45,7 @@ func TestBuildRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			api, body, err := gemini.Dialect{}.BuildRequest(r, tt.model)
+			api, body, err := gemini.Dialect{}.BuildRequest(r, tt.model, new(llm.Loss))
 			if err != nil || api != llm.GeminiGenerate {
 				t.Fatal(api, err)
 			}
@@ -63,7 +63,7 @@ func TestBuildRequestFromOllama(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, got, err := gemini.Dialect{}.BuildRequest(r, "m")
+	_, got, err := gemini.Dialect{}.BuildRequest(r, "m", new(llm.Loss))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestBuildRequestRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = gemini.Dialect{}.BuildRequest(r, "m")
+		_, _, err = gemini.Dialect{}.BuildRequest(r, "m", new(llm.Loss))
 		var e *llm.Error
 		if !errors.As(err, &e) || e.Status != tt.status {
 			t.Errorf("%s: %v, want status %d", tt.body, err, tt.status)
@@ -114,7 +114,7 @@ func TestWriterExchanges(t *testing.T) {
 			{API: llm.GeminiGenerate, Stream: true},
 			{API: llm.GeminiGenerate, Stream: true, StreamArray: true},
 		} {
-			w, err := gemini.Dialect{}.NewWriter(r)
+			w, err := gemini.Dialect{}.NewWriter(r, new(llm.Loss))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +186,7 @@ func TestWriter(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.request.API = llm.GeminiGenerate
-			w, err := gemini.Dialect{}.NewWriter(&tt.request)
+			w, err := gemini.Dialect{}.NewWriter(&tt.request, new(llm.Loss))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,10 +208,10 @@ func TestWriter(t *testing.T) {
 
 func TestWriterRefuses(t *testing.T) {
 	var e *llm.Error
-	if _, err := (gemini.Dialect{}).NewWriter(&llm.Request{API: llm.GeminiEmbed}); !errors.As(err, &e) || e.Status != http.StatusNotImplemented {
+	if _, err := (gemini.Dialect{}).NewWriter(&llm.Request{API: llm.GeminiEmbed}, new(llm.Loss)); !errors.As(err, &e) || e.Status != http.StatusNotImplemented {
 		t.Errorf("embeddings: %v, want 501", err)
 	}
-	w, err := gemini.Dialect{}.NewWriter(&llm.Request{API: llm.GeminiGenerate, Stream: true})
+	w, err := gemini.Dialect{}.NewWriter(&llm.Request{API: llm.GeminiGenerate, Stream: true}, new(llm.Loss))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestWriterFinish(t *testing.T) {
 		"stop": "STOP", "end_turn": "STOP", "tool_use": "STOP", "length": "MAX_TOKENS", "max_tokens": "MAX_TOKENS",
 		"content_filter": "SAFETY", "refusal": "SAFETY", "RECITATION": "RECITATION", "compaction": "OTHER",
 	} {
-		w, err := gemini.Dialect{}.NewWriter(&llm.Request{API: llm.GeminiGenerate, Stream: true})
+		w, err := gemini.Dialect{}.NewWriter(&llm.Request{API: llm.GeminiGenerate, Stream: true}, new(llm.Loss))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestToolChoice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, body, err := gemini.Dialect{}.BuildRequest(r, "m")
+		_, body, err := gemini.Dialect{}.BuildRequest(r, "m", new(llm.Loss))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // NewWriter implements llm.Inbound for generateContent. Tool calls are written whole, when their choice has finished.
-func (Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
+func (Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
 	if r.API != llm.GeminiGenerate {
 		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be answered by a provider of another dialect.", r.API)
 	}

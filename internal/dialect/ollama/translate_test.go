@@ -37,7 +37,7 @@ func TestBuildRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			api, body, err := ollama.Dialect{}.BuildRequest(r, "m")
+			api, body, err := ollama.Dialect{}.BuildRequest(r, "m", new(llm.Loss))
 			if err != nil || api != llm.OllamaChat {
 				t.Fatal(api, err)
 			}
@@ -65,7 +65,7 @@ func TestBuildRequestRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = ollama.Dialect{}.BuildRequest(r, "m")
+		_, _, err = ollama.Dialect{}.BuildRequest(r, "m", new(llm.Loss))
 		var e *llm.Error
 		if !errors.As(err, &e) || e.Status != tt.status {
 			t.Errorf("%s: %v, want status %d", tt.body, err, tt.status)
@@ -82,7 +82,7 @@ func TestWriterExchanges(t *testing.T) {
 		}
 		want := exchange.Read(t, anthropic.Dialect{}.NewReader(x.API, x.Response.Head(), llm.WantParts), [][]byte{x.Response.Body})
 		for _, stream := range []bool{false, true} {
-			w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Stream: stream})
+			w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Stream: stream}, new(llm.Loss))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func TestWriter(t *testing.T) {
 			begin + `"content":"a","thinking":"hm"},"done":false}` + "\n" + begin + `"content":"b"},"done":false}` + "\n" + `{"error":"m"}` + "\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Model: "alias", Stream: tt.stream})
+			w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Model: "alias", Stream: tt.stream}, new(llm.Loss))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,10 +161,10 @@ func TestWriter(t *testing.T) {
 
 func TestWriterRefuses(t *testing.T) {
 	var e *llm.Error
-	if _, err := (ollama.Dialect{}).NewWriter(&llm.Request{API: llm.OllamaGenerate}); !errors.As(err, &e) || e.Status != http.StatusNotImplemented {
+	if _, err := (ollama.Dialect{}).NewWriter(&llm.Request{API: llm.OllamaGenerate}, new(llm.Loss)); !errors.As(err, &e) || e.Status != http.StatusNotImplemented {
 		t.Errorf("generate: %v, want 501", err)
 	}
-	w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Stream: true})
+	w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Stream: true}, new(llm.Loss))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // NewWriter implements llm.Inbound for /api/chat. It writes the first choice; tool calls are written whole, and the last
 // object, with its counts, by Close, since other providers report usage after the end of the text.
-func (Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
+func (Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
 	if r.API != llm.OllamaChat {
 		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be answered by another provider.", r.API)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // BuildRequest implements llm.Outbound: every conversation becomes a chat completion.
-func (Dialect) BuildRequest(r *llm.Request, model string) (llm.API, []byte, error) {
+func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API, []byte, error) {
 	if r.Op == llm.OpEmbeddings || r.API == llm.OpenAIImages {
 		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
 			"The provider behind this route speaks OpenAI's API, to which only conversations can be translated.")

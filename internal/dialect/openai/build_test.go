@@ -13,7 +13,9 @@ import (
 // fixed is a codec of a request in another dialect.
 type fixed struct{ c llm.Conversation }
 
-func (f fixed) Conversation([]byte) (*llm.Conversation, error)     { return &f.c, nil }
+func (f fixed) Conversation([]byte) (*llm.Conversation, error) { return &f.c, nil }
+func (fixed) Field(f llm.Field) string                         { return string(f) }
+
 func (fixed) EditText(body []byte, _ llm.TextEdit) ([]byte, error) { return body, nil }
 
 func TestBuildRequest(t *testing.T) {
@@ -42,7 +44,7 @@ func TestBuildRequest(t *testing.T) {
 	r.Stream, r.StreamUsage = true, true
 	r.Params = llm.Params{Temperature: llm.Some(0.5), TopP: llm.Some(1e-7), TopK: llm.Some(3.0), MaxTokens: some(5), Seed: some(6), ChoiceCount: some(2),
 		Stop: []string{"a", "b"}, ReasoningLevel: "low", OutputType: "json"}
-	api, body, err := Dialect{}.BuildRequest(r, "gpt-4o")
+	api, body, err := Dialect{}.BuildRequest(r, "gpt-4o", new(llm.Loss))
 	if err != nil || api != llm.OpenAIChat {
 		t.Fatal(api, err)
 	}
@@ -68,7 +70,7 @@ func TestBuildRequestAgain(t *testing.T) {
 	n := 0
 	for _, x := range exchange.Load(t, "openai.chat") {
 		r := parse(t, llm.OpenAIChat, string(x.Request.Body))
-		_, body, err := Dialect{}.BuildRequest(r, r.Model)
+		_, body, err := Dialect{}.BuildRequest(r, r.Model, new(llm.Loss))
 		if err != nil {
 			continue // what cannot be said again, such as parts of a type that was made up
 		}
@@ -137,7 +139,7 @@ func TestBuildRequestErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := llm.NewRequest(llm.AnthropicMessages, llm.Anthropic, tt.op, nil, fixed{tt.c})
-			_, _, err := Dialect{}.BuildRequest(r, "m")
+			_, _, err := Dialect{}.BuildRequest(r, "m", new(llm.Loss))
 			var e *llm.Error
 			if !errors.As(err, &e) || e.Status != tt.status || e.Message != tt.message || e.Param != tt.param {
 				t.Errorf("got %v", err)

@@ -54,7 +54,7 @@ func FuzzParseRequest(f *testing.F) {
 		if _, err := r.Conversation(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := (Dialect{}).BuildRequest(r, "m"); err != nil && !errors.As(err, &e) {
+		if _, _, err := (Dialect{}).BuildRequest(r, "m", new(llm.Loss)); err != nil && !errors.As(err, &e) {
 			t.Fatal(err)
 		}
 		edited(t, r, body)

@@ -13,7 +13,7 @@ import (
 )
 
 // NewWriter implements llm.Inbound for chat completions, the one API that other dialects' responses are translated to.
-func (d Dialect) NewWriter(r *llm.Request) (llm.Writer, error) {
+func (d Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
 	if r.API != llm.OpenAIChat {
 		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
 			"The provider behind this route speaks another API, to which only chat completions can be translated.")

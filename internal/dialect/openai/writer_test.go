@@ -27,7 +27,7 @@ var foreign = []llm.Event{
 
 func write(t testing.TB, r *llm.Request, evs []llm.Event, end *llm.Error) string {
 	t.Helper()
-	w, err := Dialect{}.NewWriter(r)
+	w, err := Dialect{}.NewWriter(r, new(llm.Loss))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	for _, api := range []llm.API{llm.OpenAIResponses, llm.OpenAICompletions, llm.OpenAIEmbeddings, llm.OpenAIImages} {
 		var e *llm.Error
-		if _, err := (Dialect{}).NewWriter(&llm.Request{API: api}); !errors.As(err, &e) || e.Status != 501 {
+		if _, err := (Dialect{}).NewWriter(&llm.Request{API: api}, new(llm.Loss)); !errors.As(err, &e) || e.Status != 501 {
 			t.Errorf("%s: %v", api, err)
 		}
 	}
