@@ -28,6 +28,26 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+func TestTextsArguments(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"a":"x","b":["y",{"c":"z"},1,null]}`:     `{"a":"xx","b":["yy",{"c":"zz"},1,null]}`,
+		`"{\"a\": \"x\",\"b\":[\"\\u0079\",1.0]}"`: `"{\"a\": \"xx\",\"b\":[\"yy\",1.0]}"`,
+		`"{\"a\":"`:   `"{\"a\":{\"a\":"`,
+		`"x"`:         `"xx"`,
+		`"\"x\""`:     `"\"x\"\"x\""`,
+		`"{\"n\":1}"`: `"{\"n\":1}"`,
+		`7`:           `7`,
+		`"[ ]"`:       `"[ ]"`,
+	} {
+		body := []byte(`{"args":` + in + `}`)
+		x := dialect.Texts{Body: body, Edit: func(_ llm.Role, s string) (string, bool) { return s + s, true }}
+		x.Arguments(llm.RoleAssistant, jsonscan.Get(body, "args"))
+		if got, want := string(x.Result()), `{"args":`+want+`}`; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestCalls(t *testing.T) {
 	var c dialect.Calls
 	for _, p := range []llm.Part{

@@ -27,6 +27,41 @@ func (t *Texts) Offer(role llm.Role, v []byte) {
 	}
 }
 
+// Values offers every string in v but the names of members.
+func (t *Texts) Values(role llm.Role, v []byte) {
+	switch jsonscan.KindOf(v) {
+	case jsonscan.Text:
+		t.Offer(role, v)
+	case jsonscan.Dict:
+		for it := jsonscan.Object(v); it.Next(); {
+			t.Values(role, it.Value())
+		}
+	case jsonscan.List:
+		for it := jsonscan.Array(v); it.Next(); {
+			t.Values(role, it.Value())
+		}
+	}
+}
+
+// Arguments offers the strings in v, the arguments of a tool call: a JSON value, or a text. In a text that holds a JSON object
+// or array the strings of that are offered, and it is written anew when one changes; any other text is offered as it is.
+func (t *Texts) Arguments(role llm.Role, v []byte) {
+	if jsonscan.KindOf(v) != jsonscan.Text {
+		t.Values(role, v)
+		return
+	}
+	inner := bytes.TrimSpace([]byte(jsonscan.String(v)))
+	if kind := jsonscan.KindOf(inner); kind != jsonscan.Dict && kind != jsonscan.List || jsonscan.Validate(inner) != nil {
+		t.Offer(role, v)
+		return
+	}
+	within := Texts{Body: inner, Edit: t.Edit}
+	within.Values(role, inner)
+	if len(within.edits) > 0 {
+		t.edits = append(t.edits, jsonscan.Edit{At: jsonscan.At(t.Body, v), With: jsonscan.AppendString(nil, string(within.Result()))})
+	}
+}
+
 // Result is the edited body, or Body itself when nothing changed.
 func (t *Texts) Result() []byte {
 	if len(t.edits) == 0 {

@@ -45,7 +45,7 @@ func (s *fieldSet) params(p *Params) {
 	s.when(p.ConversationID != "", FieldConversation)
 	s.when(p.PreviousResponseID != "", FieldPrevious)
 	s.when(p.Dimensions.Set, FieldDimensions)
-	s.when(slices.ContainsFunc(p.EncodingFormats, func(f string) bool { return f != "float" }), FieldEncoding)
+	s.when(slices.ContainsFunc(p.EncodingFormats, func(f string) bool { return f != "float" && f != "base64" }), FieldEncoding)
 }
 
 func (s *fieldSet) options(c *Conversation) {

@@ -57,7 +57,7 @@ const (
 	FieldInput           Field = "input"            // of embeddings
 	FieldInputType       Field = "input_type"
 	FieldDimensions      Field = "dimensions"
-	FieldEncoding        Field = "encoding_format" // other than float
+	FieldEncoding        Field = "encoding_format" // other than float, and base64, which writes the same numbers
 )
 
 // maxDropped bounds Loss.Dropped.
