@@ -8,7 +8,10 @@
 // The package imports nothing but the standard library and the scanner of internal/jsonscan.
 package llm
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // Op is the operation as gen_ai.operation.name names it (semantic conventions, GenAI spans).
 type Op string
@@ -50,7 +53,8 @@ const (
 	AnthropicMessages API = "anthropic.messages"
 	AnthropicComplete API = "anthropic.complete"
 	GeminiGenerate    API = "gemini.generate_content"
-	GeminiEmbed       API = "gemini.embeddings"
+	GeminiEmbed       API = "gemini.embeddings"       // batchEmbedContents of clients too
+	GeminiBatchEmbed  API = "gemini.batch_embeddings" // what a request for several embeddings is translated to
 	OllamaChat        API = "ollama.chat"
 	OllamaGenerate    API = "ollama.generate"
 	OllamaEmbed       API = "ollama.embeddings"
@@ -115,6 +119,9 @@ type Params struct {
 	ConversationID     string
 	PreviousResponseID string
 }
+
+// Effort is ReasoningLevel in the lower case that all providers' documents have it in: Gemini's enum is in capitals.
+func (p *Params) Effort() string { return strings.ToLower(p.ReasoningLevel) }
 
 // Usage is token counts as the provider reported them, in the conventions' sense: Input includes cached tokens, Output
 // includes reasoning. Absent counts were not reported.

@@ -23,6 +23,10 @@ type Request struct {
 	conversation *Conversation
 }
 
+// Chats reports whether r is a conversation, which every chat API can take up: Op is chat, or generate_content, as the
+// conventions call Gemini's.
+func (r *Request) Chats() bool { return r.Op == OpChat || r.API == GeminiGenerate }
+
 // Codec is a dialect's lazy view of request bodies of one API.
 type Codec interface {
 	// Conversation decodes the messages and tools of body.

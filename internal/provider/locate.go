@@ -121,6 +121,8 @@ func geminiMethod(r Call) string {
 	switch {
 	case r.API == llm.GeminiEmbed:
 		return "embedContent"
+	case r.API == llm.GeminiBatchEmbed:
+		return "batchEmbedContents"
 	case r.Stream:
 		return "streamGenerateContent"
 	}
@@ -131,6 +133,9 @@ func geminiMethod(r Call) string {
 func locateOllama(c Config, r Call) (string, string) {
 	if r.Native {
 		return c.Base + r.Path, r.Query
+	}
+	if r.API == llm.OllamaEmbed {
+		return c.Base + "/api/embed", ""
 	}
 	return c.Base + "/api/chat", ""
 }

@@ -44,6 +44,8 @@ func TestLocate(t *testing.T) {
 		{"gemini, another model", "gemini", llm.Gemini, Config{}, Call{API: llm.GeminiGenerate, Path: "/v1beta/models/alias:generateContent", Native: true, Model: "m/2", Rename: true}, "/v1beta/models/m%2F2:generateContent", ""},
 		{"gemini count", "gemini", llm.Gemini, Config{}, native("", "/v1beta/models/m:countTokens", ""), "/v1beta/models/m:countTokens", ""},
 		{"gemini, translated stream", "gemini", llm.Gemini, Config{}, Call{API: llm.GeminiGenerate, Path: "/v1/messages", Model: "m", Stream: true}, "/v1beta/models/m:streamGenerateContent", "alt=sse"},
+		{"gemini, a translated embedding", "gemini", llm.Gemini, Config{}, Call{API: llm.GeminiEmbed, Path: "/v1/embeddings", Model: "m"}, "/v1beta/models/m:embedContent", ""},
+		{"gemini, translated embeddings", "gemini", llm.Gemini, Config{}, Call{API: llm.GeminiBatchEmbed, Path: "/v1/embeddings", Model: "m"}, "/v1beta/models/m:batchEmbedContents", ""},
 		{"gemini for OpenAI's clients", "gemini", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/v1/chat/completions", ""), "/v1beta/openai/chat/completions", ""},
 		{"vertex whole path", "vertexai", llm.Gemini, Config{Project: "p", Location: "l"}, native(llm.GeminiGenerate, "/v1/projects/q/locations/r/publishers/google/models/m:generateContent", ""), "/v1/projects/q/locations/r/publishers/google/models/m:generateContent", ""},
 		{"vertex for Gemini's clients", "vertexai", llm.Gemini, Config{Project: "p", Location: "l"}, native(llm.GeminiGenerate, "/v1beta/models/m:streamGenerateContent", "alt=sse"), "/v1/projects/p/locations/l/publishers/google/models/m:streamGenerateContent", "alt=sse"},
@@ -51,6 +53,7 @@ func TestLocate(t *testing.T) {
 		{"ollama tags", "ollama", llm.Ollama, Config{}, native("", "/api/tags", ""), "/api/tags", ""},
 		{"ollama for OpenAI's clients", "ollama", llm.OpenAI, Config{}, native(llm.OpenAIChat, "/chat/completions", ""), "/v1/chat/completions", ""},
 		{"ollama, translated", "ollama", llm.Ollama, Config{}, Call{API: llm.OllamaChat, Path: "/v1beta/models/m:generateContent", Model: "m"}, "/api/chat", ""},
+		{"ollama, translated embeddings", "ollama", llm.Ollama, Config{}, Call{API: llm.OllamaEmbed, Path: "/v1/embeddings", Model: "m"}, "/api/embed", ""},
 	} {
 		p, ok := Lookup(c.provider)
 		if !ok {
