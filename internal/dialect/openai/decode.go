@@ -92,7 +92,7 @@ func (d *decoder) completion(data []byte, ev *llm.Event) bool {
 			groq = v
 		case "error":
 			failed = v
-		case "obfuscation":
+		case "obfuscation", "p": // the latter is Mistral's
 			filler = v
 		}
 	}

@@ -29,6 +29,13 @@ func (Dialect) ParseRequest(api llm.API, h *llm.Head, body []byte) (*llm.Request
 	return r, nil
 }
 
+// Codec reads request bodies of api, for dialects whose formats are OpenAI's with differences: what it edits of the text of
+// theirs is all that they have.
+func Codec(api llm.API) llm.Codec {
+	_, c := operation(api)
+	return c
+}
+
 // operation is the operation and the codec of an API.
 func operation(api llm.API) (llm.Op, llm.Codec) {
 	switch api {
@@ -87,7 +94,7 @@ func (p *parser) member(key, v []byte, at [2]int) {
 		dialect.SetInt(&s.MaxTokens, v)
 	case "max_completion_tokens", "max_output_tokens":
 		dialect.SetInt(&p.maxCompletion, v)
-	case "seed":
+	case "seed", "random_seed": // the latter is Mistral's
 		dialect.SetInt(&s.Seed, v)
 	case "n":
 		dialect.SetInt(&s.ChoiceCount, v)
