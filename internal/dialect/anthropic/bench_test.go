@@ -16,7 +16,7 @@ func BenchmarkParseRequest(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := d.ParseRequest(llm.AnthropicMessages, nil, body); err != nil {
+				if _, err := d.ParseRequest(llm.AnthropicMessages, &llm.Head{}, body); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -7,7 +7,7 @@ import (
 )
 
 // ParseRequest implements llm.Inbound. A member of the wrong type counts as absent: the provider is the one to refuse it.
-func (Dialect) ParseRequest(api llm.API, _ *llm.Head, body []byte) (*llm.Request, error) {
+func (Dialect) ParseRequest(api llm.API, h *llm.Head, body []byte) (*llm.Request, error) {
 	r := newRequest(api, body)
 	it := jsonscan.Object(body)
 	for it.Next() {
@@ -26,6 +26,12 @@ func (Dialect) ParseRequest(api llm.API, _ *llm.Head, body []byte) (*llm.Request
 	}
 	if err := it.Err(); err != nil {
 		return nil, malformed(err)
+	}
+	if model, streamed := hosted(h.Path); model != "" {
+		r.Stream = streamed
+		if r.Model == "" {
+			r.Model = model
+		}
 	}
 	r.StreamUsage = r.Stream && api == llm.AnthropicMessages
 	return r, nil

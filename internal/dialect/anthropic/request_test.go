@@ -29,12 +29,36 @@ func TestAccepts(t *testing.T) {
 		{"POST", "/v1/messages/batches", ""},
 		{"POST", "/v1/threads/thread_1/messages", ""},
 		{"POST", "/v1/submessages", ""},
+		{"POST", "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x@20250929:rawPredict", llm.AnthropicMessages},
+		{"POST", "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x:streamRawPredict", llm.AnthropicMessages},
+		{"POST", "/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict", ""},
+		{"POST", "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x:predict", ""},
+		{"POST", "/v1/projects/p/locations/l/publishers/mistralai/models/codestral:rawPredict", ""},
 		{"POST", "", ""},
 		{"POST", "/", ""},
 	} {
 		api, ok := d.Accepts(tt.method, tt.path)
 		if api != tt.api || ok != (tt.api != "") {
 			t.Errorf("%s %q: got %q, %v", tt.method, tt.path, api, ok)
+		}
+	}
+}
+
+// TestParseHosted reads model and stream from Vertex AI's paths.
+func TestParseHosted(t *testing.T) {
+	const at = "/v1/projects/p/locations/l/publishers/anthropic/models/"
+	for _, tt := range []struct {
+		path, body, model string
+		stream            bool
+	}{
+		{at + "claude-x@20250929:rawPredict", `{"messages":[]}`, "claude-x@20250929", false},
+		{at + "claude-x%4020250929:streamRawPredict", `{"stream":true}`, "claude-x@20250929", true},
+		{at + "claude-x:streamRawPredict", `{}`, "claude-x", true},
+		{"/v1/messages", `{"model":"claude-y"}`, "claude-y", false},
+	} {
+		r, err := d.ParseRequest(llm.AnthropicMessages, &llm.Head{Path: tt.path}, []byte(tt.body))
+		if err != nil || r.Model != tt.model || r.Stream != tt.stream || r.StreamUsage != tt.stream {
+			t.Errorf("%s: %+v, %v", tt.path, r, err)
 		}
 	}
 }
