@@ -21,11 +21,12 @@ type Framing uint8
 
 // The framings.
 const (
-	Whole  Framing = iota // one JSON value is one frame
-	SSE                   // server-sent events
-	NDJSON                // one JSON value a line
-	Array                 // the elements of one JSON array
-	JSON                  // the elements of one JSON array, or one JSON value of another kind, as the body turns out
+	Whole       Framing = iota // one JSON value is one frame
+	SSE                        // server-sent events
+	NDJSON                     // one JSON value a line
+	Array                      // the elements of one JSON array
+	JSON                       // the elements of one JSON array, or one JSON value of another kind, as the body turns out
+	EventStream                // the messages of an AWS event stream
 )
 
 // FramingOf tells the framing of a response by its content type; other stands for application/json.
@@ -43,6 +44,8 @@ func FramingOf(h *llm.Head, other Framing) Framing {
 		return SSE
 	case "application/x-ndjson", "application/ndjson", "application/jsonl":
 		return NDJSON
+	case "application/vnd.amazon.eventstream":
+		return EventStream
 	}
 	return other
 }
@@ -59,6 +62,8 @@ func NewReader(d llm.Dialect, f Framing, dec Decoder) llm.Reader {
 		r.splitter = frame.NewArray(llm.MaxFrame)
 	case JSON:
 		r.splitter = frame.NewArray(llm.MaxBody)
+	case EventStream:
+		r.splitter = frame.NewEventStream(llm.MaxFrame)
 	default:
 		r.splitter = frame.NewWhole(llm.MaxBody)
 	}
@@ -76,7 +81,12 @@ type reader struct {
 	event     llm.Event
 	whole     bool
 	truncated bool
+	malformed bool
 }
+
+// Malformed is the type of the error that a reader reports where a response is not what its framing promises. Nothing after
+// it is read.
+const Malformed = "malformed"
 
 // Read implements llm.Reader.
 func (r *reader) Read(p []byte, eof bool, emit func(*llm.Event) error) error {
@@ -91,9 +101,15 @@ func (r *reader) frame(f frame.Frame) error {
 	ev := &r.event
 	ev.Reset()
 	ev.Raw, ev.Dialect, ev.Whole = f.Raw, r.dialect, r.whole
-	if f.Skipped {
+	switch {
+	case f.Malformed:
+		if !r.malformed {
+			ev.Err = &llm.Error{Type: Malformed, Message: "The provider's event stream is corrupt."}
+		}
+		r.malformed, r.truncated = true, true
+	case f.Skipped:
 		r.truncated = true
-	} else {
+	default:
 		r.current = f
 		r.decoder.Decode(&r.current, ev)
 	}

@@ -219,8 +219,8 @@ func TestNamesAreBounded(t *testing.T) {
 		}
 	}
 	split(t, s, "event: "+strings.Repeat("n", 2*maxNameLen)+"\n\n")
-	if len(s.names) != maxNames {
-		t.Errorf("%d names are kept, want %d", len(s.names), maxNames)
+	if len(s.names.seen) != maxNames {
+		t.Errorf("%d names are kept, want %d", len(s.names.seen), maxNames)
 	}
 }
 

@@ -2,12 +2,6 @@ package frame
 
 import "bytes"
 
-// Bounds of the event names that an SSE splitter remembers, so that a frame's name costs no allocation.
-const (
-	maxNames   = 128
-	maxNameLen = 128
-)
-
 const byteOrderMark = "\xef\xbb\xbf"
 
 // SSE splits an event stream (WHATWG HTML, section 9.2.5 and 9.2.6) into its events. Lines end with LF, CRLF or CR, a blank
@@ -19,7 +13,7 @@ type SSE struct {
 	state sseState
 	mark  int    // bytes of the byte order mark that the first frame has
 	data  []byte // several data lines, joined
-	names map[string]string
+	names names
 }
 
 type sseState uint8
@@ -143,7 +137,7 @@ func (s *SSE) parse(raw []byte) Frame {
 				s.data = append(s.data, value...)
 			}
 		case "event":
-			f.Event = s.name(value)
+			f.Event = s.names.of(value)
 		}
 		i = l.after(end)
 	}
@@ -164,21 +158,6 @@ func field(line []byte) (name, value []byte) {
 		value = value[1:]
 	}
 	return line[:i], value
-}
-
-// name returns b as a string, the same one each time for the names that a stream repeats.
-func (s *SSE) name(b []byte) string {
-	if n, ok := s.names[string(b)]; ok {
-		return n
-	}
-	n := string(b)
-	if len(n) <= maxNameLen && len(s.names) < maxNames {
-		if s.names == nil {
-			s.names = make(map[string]string, 8)
-		}
-		s.names[n] = n
-	}
-	return n
 }
 
 // lines finds the ends of lines. It remembers the next of either character, so that one pass over b costs no more than

@@ -110,6 +110,9 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 	if raw == "" && c.Provider == "vertexai" {
 		raw = vertexHost(c.Location)
 	}
+	if raw == "" && c.Provider == "bedrock" {
+		raw = bedrockHost(c.Region)
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("url %q: want http(s)://host[:port][/path]", raw)
@@ -131,6 +134,8 @@ func vertexHost(location string) string {
 	}
 	return "https://" + location + "-aiplatform.googleapis.com"
 }
+
+func bedrockHost(region string) string { return "https://bedrock-runtime." + region + ".amazonaws.com" }
 
 func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Route, error) {
 	m, path, err := compileMatch(&c.Match)

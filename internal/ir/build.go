@@ -71,6 +71,19 @@ func (t *clientTLSFile) clientTLS(o *LoadOptions) ClientTLS {
 	}
 }
 
+// region is the AWS region: the file's, else for a provider of AWS the environment's.
+func (b *backendFile) region(o *LoadOptions) string {
+	if b.Region != "" || b.Provider != "bedrock" {
+		return b.Region
+	}
+	for _, name := range [...]string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
+		if s, _ := o.Getenv(name); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
 func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 	out := Backend{
 		Name:       name,
@@ -84,7 +97,7 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 		APIVersion: b.APIVersion,
 		Project:    b.Project,
 		Location:   b.Location,
-		Region:     b.Region,
+		Region:     b.region(o),
 		Dialect:    b.Dialect,
 		Key:        b.Key,
 		AuthHeader: b.Auth.Header,

@@ -92,14 +92,14 @@ type shutdownFile struct {
 
 // backendFile is one place that answers LLM calls.
 type backendFile struct {
-	// Whose API it is: openai, azure, anthropic, gemini, vertexai, ollama, groq, deepseek, xai, openrouter, together, perplexity,
-	// cerebras, fireworks, mistral, moonshot, voyageai, huggingface, vllm or demo. For any other API like OpenAI's: openai,
-	// with url, and as for its name.
-	Provider string `conf:"provider" unset:"demo with demo: true, else needed" later:"bedrock,cohere"`
+	// Whose API it is: openai, azure, anthropic, gemini, vertexai, bedrock, ollama, groq, deepseek, xai, openrouter, together,
+	// perplexity, cerebras, fireworks, mistral, moonshot, voyageai, huggingface, vllm or demo. For any other API like OpenAI's:
+	// openai, with url, and as for its name.
+	Provider string `conf:"provider" unset:"demo with demo: true, else needed" later:"cohere"`
 	// Name in telemetry (gen_ai.provider.name): lower-case letters, digits, ".", "_" and "-".
 	As string `conf:"as" unset:"the provider's"`
-	// Scheme, host, port and base path. Needed for azure and vllm, and for vertexai without project and
-	// location.
+	// Scheme, host, port and base path. Needed for azure and vllm, for vertexai without project and location, and for
+	// bedrock without region.
 	URL string `conf:"url" unset:"the provider's"`
 	// Replaces the whole path of every upstream request.
 	Path string `conf:"path" unset:"the provider's path for the call"`
@@ -118,7 +118,7 @@ type backendFile struct {
 	// Vertex AI: location, such as us-central1.
 	Location string `conf:"location"`
 	// AWS: region, such as us-east-1.
-	Region string `conf:"region" unset:"AWS_REGION"`
+	Region string `conf:"region" unset:"AWS_REGION, else AWS_DEFAULT_REGION"`
 	// Wire format in which the provider is spoken to, where it knows several.
 	Dialect string `conf:"dialect" enum:"openai,anthropic,gemini,ollama,bedrock,cohere,mistral,writer" unset:"the client's, where the provider speaks it"`
 	// Credential: inline, "${VAR}", "${file:PATH}" (read again when the file changes), or passthrough, which sends the caller's

@@ -55,10 +55,33 @@ func (v *validator) provider(field string, b *backendFile) {
 		v.add(field+".url", Problem{Message: "is needed for " + b.Provider, Allowed: "a URL such as " + example[b.Provider]})
 	case b.Provider == "vertexai" && b.URL == "" && (b.Project == "" || b.Location == ""):
 		v.add(field, Problem{Message: "vertexai needs project and location, or url"})
+	case b.Provider == "bedrock":
+		v.region(field, b)
 	}
 	if b.As != "" && (!isName(b.As) || strings.ToLower(b.As) != b.As) {
 		v.bad(field+".as", "not a provider's name", `lower-case letters, digits, ".", "_" and "-"`)
 	}
+}
+
+// region checks the region of a provider of AWS, which is needed where no url is given.
+func (v *validator) region(field string, b *backendFile) {
+	const allowed = "an AWS region such as us-east-1"
+	switch region := b.region(&v.options); {
+	case region == "" && b.URL == "":
+		v.add(field, Problem{Message: b.Provider + " needs region, AWS_REGION or url", Allowed: allowed})
+	case region != "" && !isRegion(region):
+		v.bad(field+".region", "not a region", allowed)
+	}
+}
+
+// isRegion reports whether s can name an AWS region.
+func isRegion(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // hopHeaders are headers that belong to one connection or to the body's framing: the gateway sets them.

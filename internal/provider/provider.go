@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
+	"github.com/spanway/spanway/internal/dialect/bedrock"
 	"github.com/spanway/spanway/internal/dialect/gemini"
 	"github.com/spanway/spanway/internal/dialect/ollama"
 	"github.com/spanway/spanway/internal/dialect/openai"
@@ -148,7 +149,7 @@ func Names() []string {
 // Inbounds are the dialects that clients may speak, in the order in which a path is offered to them. Ollama's come first:
 // its /api/embeddings is more specific than OpenAI's …/embeddings.
 func Inbounds() []llm.Inbound {
-	return []llm.Inbound{ollama.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}}
+	return []llm.Inbound{ollama.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}, bedrock.Dialect{}}
 }
 
 // openAIAt is the endpoint of an OpenAI-compatible API below base.
@@ -160,6 +161,13 @@ func openAIAt(base string) Endpoint {
 func anthropicAt(base string) Endpoint {
 	return Endpoint{Outbound: anthropic.Dialect{}, Base: base, Header: "X-Api-Key", Locate: locateVersioned, Own: "/v1/messages",
 		Fixed: map[string]string{"Anthropic-Version": "2023-06-01"}}
+}
+
+// bedrockOpenAI is Bedrock's endpoint for chat completions and Responses (user guide, "Generate responses using OpenAI APIs").
+func bedrockOpenAI() Endpoint {
+	e := openAIAt("/openai/v1")
+	e.Own, e.Asked, e.SigV4 = "/openai/v1", true, "bedrock"
+	return e
 }
 
 // compatible is the row of an OpenAI-compatible provider.
@@ -180,6 +188,10 @@ var table = []Provider{
 	}},
 	{Name: "vertexai", System: "gcp.vertex_ai", Bare: "/models/{model}:generateContent", Endpoints: []Endpoint{
 		{Outbound: gemini.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVertex},
+	}},
+	{Name: "bedrock", System: "aws.bedrock", Bare: "/model/{model}/converse", Endpoints: []Endpoint{
+		{Outbound: bedrock.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateBedrock, SigV4: "bedrock"},
+		bedrockOpenAI(),
 	}},
 	{Name: "ollama", System: "ollama", URL: "http://localhost:11434", Bare: "/chat/completions", Endpoints: []Endpoint{
 		openAIAt("/v1"),

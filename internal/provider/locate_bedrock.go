@@ -1,0 +1,33 @@
+package provider
+
+import (
+	"net/url"
+	"strings"
+)
+
+// locateBedrock is Amazon Bedrock's runtime (Amazon Bedrock API reference, Amazon Bedrock Runtime): /model/{modelId}/{operation}.
+// The model of the client's path is replaced where the backend has another.
+func locateBedrock(c Config, r Call) (string, string) {
+	if !r.Native {
+		verb := "/converse"
+		if r.Stream {
+			verb = "/converse-stream"
+		}
+		return c.Base + "/model/" + escapeModel(r.Model) + verb, ""
+	}
+	i, end := strings.Index(r.Path, "/model/"), strings.LastIndexByte(r.Path, '/')
+	if r.API == "" || i < 0 {
+		return verbatim(c, r.Path), r.Query
+	}
+	path, from := r.Path, i+len("/model/")
+	if r.Rename || strings.Contains(path[from:end], "/") {
+		path = path[:from] + escapeModel(r.Model) + path[end:]
+	}
+	if i == 0 {
+		return c.Base + path, r.Query
+	}
+	return verbatim(c, path), r.Query
+}
+
+// escapeModel makes a model's id or ARN one segment of a path, as AWS's clients do: all but unreserved characters is escaped.
+func escapeModel(model string) string { return strings.ReplaceAll(url.QueryEscape(model), "+", "%20") }
