@@ -29,6 +29,7 @@ var floors = []floor{
 	{"internal/demo", 0, nil, "the demo provider stands for somebody else's server: sharing code with the gateway would hide its bugs"},
 	{"internal/dialect", 1, nil, "what the wire formats share"},
 	{"internal/dialect/*", 1, []string{"internal/dialect"}, "dialects know each other only through llm: N + M, not N × M"},
+	{"internal/aws", 1, nil, "a signature is made of a request's parts, whoever sends it"},
 	{"internal/policy", 1, nil, "policies see calls and events, not how they travel"},
 	{"internal/telemetry", 1, nil, "a trace is a record: what happens to it does not depend on who made it"},
 	{"internal/provider", 2, nil, "the table puts dialects behind names"},

@@ -119,6 +119,8 @@ type backendFile struct {
 	Location string `conf:"location"`
 	// AWS: region, such as us-east-1.
 	Region string `conf:"region" unset:"AWS_REGION, else AWS_DEFAULT_REGION"`
+	// AWS: credentials that requests are signed with (Signature Version 4) when the backend has no key.
+	AWS awsFile `conf:"aws"`
 	// Wire format in which the provider is spoken to, where it knows several.
 	Dialect string `conf:"dialect" enum:"openai,anthropic,gemini,ollama,bedrock,cohere,mistral,writer" unset:"the client's, where the provider speaks it"`
 	// Credential: inline, "${VAR}", "${file:PATH}" (read again when the file changes), or passthrough, which sends the caller's
@@ -136,6 +138,27 @@ type backendFile struct {
 	Demo bool `conf:"demo" default:"false"`
 	// Prices of this backend's tokens by model, which go before those of the file.
 	Prices map[string]*priceFile `conf:"prices" unset:"those of the file"`
+}
+
+// awsFile is where the credentials come from that requests to AWS are signed with. Without any of it: the environment
+// (AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_PROFILE), the default profile of ~/.aws, the container's or the
+// machine's role, the first that is there.
+type awsFile struct {
+	// A key's id; secretAccessKey must be given too.
+	AccessKeyID string `conf:"accessKeyId"`
+	// The key's secret. Never printed.
+	SecretAccessKey Secret `conf:"secretAccessKey"`
+	// The token of a temporary key. Never printed.
+	SessionToken Secret `conf:"sessionToken"`
+	// Profile in ~/.aws/config and ~/.aws/credentials, or where AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE say. Not beside a key.
+	Profile string `conf:"profile" unset:"AWS_PROFILE"`
+	// ARN of a role to assume: with the web identity, else with the credentials that there are without it.
+	RoleARN string `conf:"roleArn" unset:"AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE"`
+	// File of a web identity's token, such as Kubernetes mounts for a service account; roleArn must be given too. Read at every
+	// renewal.
+	WebIdentityTokenFile string `conf:"webIdentityTokenFile" unset:"AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN"`
+	// Name of the role's session, for AWS' logs.
+	RoleSessionName string `conf:"roleSessionName" unset:"spanway"`
 }
 
 // priceFile is what the tokens of a model cost, in US dollars per million tokens. The model is the one that the response names; where

@@ -73,6 +73,7 @@ type Backend struct {
 	Project    string            // Vertex AI
 	Location   string            // Vertex AI
 	Region     string            // AWS
+	AWS        AWS               // credentials to sign with
 	Dialect    string            // the wire format that the provider is spoken to in; "" = the client's where it can be
 	Key        Credential
 	AuthHeader string            // header of the credential in place of the provider's own; ""
@@ -83,6 +84,18 @@ type Backend struct {
 	TLS        ClientTLS
 	Demo       bool    // answered by the built-in demo provider
 	Prices     []Price // sorted by model; they go before the Gateway's
+}
+
+// AWS is where the credentials come from that requests are signed with (Signature Version 4). The zero value leaves it to the
+// environment.
+type AWS struct {
+	AccessKeyID          string
+	SecretAccessKey      Secret // set when AccessKeyID is
+	SessionToken         Secret // "" = the key is a lasting one
+	Profile              string // of the shared files
+	RoleARN              string // the role to assume; "" = none, or that of the environment
+	WebIdentityTokenFile string // "" = the role is assumed with the other credentials
+	RoleSessionName      string
 }
 
 // Price is what the tokens of a model cost, in US dollars per million tokens.

@@ -24,6 +24,7 @@ func (v *validator) backend(name string, b *backendFile) {
 	}
 	v.clientTLS(field+".tls", &b.TLS, b.URL)
 	v.upstreamHeaders(field, b)
+	v.aws(field, b)
 	v.prices(field+".prices", b.Prices)
 	for alias, model := range b.Models {
 		if alias == "" || model == "" {
@@ -82,6 +83,40 @@ func isRegion(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// aws checks the credentials that requests are signed with.
+func (v *validator) aws(field string, b *backendFile) {
+	a := &b.AWS
+	if *a == (awsFile{}) {
+		return
+	}
+	field += ".aws"
+	switch {
+	case b.Provider != "bedrock":
+		v.add(field, Problem{Message: "only requests to bedrock are signed", Found: quoted(b.Provider)})
+		return
+	case b.Key != (Credential{}) || b.Auth.Key != (Credential{}):
+		v.add(field, Problem{Message: "the backend has a key, with which nothing is signed", Allowed: "key or aws"})
+	case (a.AccessKeyID == "") != (a.SecretAccessKey == ""):
+		v.add(field, Problem{Message: "a key has two halves", Allowed: "accessKeyId and secretAccessKey"})
+	case a.SessionToken != "" && a.AccessKeyID == "":
+		v.add(field+".sessionToken", Problem{Message: "is part of a key", Allowed: "accessKeyId, secretAccessKey and sessionToken"})
+	case a.Profile != "" && a.AccessKeyID != "":
+		v.add(field+".profile", Problem{Message: "there is a key already", Allowed: "accessKeyId or profile"})
+	}
+	if a.WebIdentityTokenFile != "" && a.RoleARN == "" {
+		v.add(field+".roleArn", Problem{Message: "is needed with webIdentityTokenFile"})
+	}
+	if a.RoleSessionName != "" && a.RoleARN == "" {
+		v.add(field+".roleSessionName", Problem{Message: "names the session of a role", Allowed: "roleArn and roleSessionName"})
+	}
+	if a.RoleARN != "" && !strings.HasPrefix(a.RoleARN, "arn:") {
+		v.bad(field+".roleArn", "not the ARN of a role", "a text such as arn:aws:iam::123456789012:role/NAME")
+	}
+	if !isHeaderValue(a.AccessKeyID) || strings.ContainsAny(a.AccessKeyID, " /,") {
+		v.add(field+".accessKeyId", Problem{Message: "not the id of a key"})
+	}
 }
 
 // hopHeaders are headers that belong to one connection or to the body's framing: the gateway sets them.
