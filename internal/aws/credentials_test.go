@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/http"
@@ -79,14 +78,9 @@ func (s *fakeSTS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(`<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not authorized: token-of-the-pod</Message></Error></ErrorResponse>`))
 		return
 	}
-	type credentials struct{ AccessKeyId, SecretAccessKey, SessionToken, Expiration string }
 	n := len(s.asked)
-	b, err := xml.Marshal(credentials{fmt.Sprintf("ASIA%d", n), "role-secret", fmt.Sprintf("role-token-%d", n), time.Now().Add(s.life).UTC().Format(time.RFC3339)})
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	inner := strings.NewReplacer("<credentials>", "<Credentials>", "</credentials>", "</Credentials>").Replace(string(b))
+	inner := fmt.Sprintf("<Credentials><AccessKeyId>ASIA%d</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey>"+
+		"<SessionToken>role-token-%d</SessionToken><Expiration>%s</Expiration></Credentials>", n, n, time.Now().Add(s.life).UTC().Format(time.RFC3339))
 	_, _ = fmt.Fprintf(w, `<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>`, action, inner)
 }
 
@@ -101,7 +95,7 @@ func sign(t *testing.T, s *Signer) (key, token string, err error) {
 	t.Helper()
 	h := http.Header{}
 	r := &Request{Service: "bedrock", Method: "POST", Host: "bedrock-runtime.us-east-1.amazonaws.com", Path: "/model/m/invoke", Body: []byte("{}")}
-	if err = s.Sign(t.Context(), r, h); err != nil {
+	if err := s.Sign(t.Context(), r, h); err != nil {
 		return "", "", err
 	}
 	got, err := sigv4.Parse(&http.Request{Header: h})
