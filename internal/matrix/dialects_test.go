@@ -1,0 +1,67 @@
+// Package matrix proves what translation carries: each feature of requests and answers, from each client's API to each
+// provider's. What it finds is written to docs/translation.md. It has tests only.
+//
+// A feature is told once in neutral terms and once in the words of each API that can say it (testdata). A new dialect is a row
+// of the table dialects, and a file per feature there.
+package matrix
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/spanway/spanway/internal/dialect/anthropic"
+	"github.com/spanway/spanway/internal/dialect/gemini"
+	"github.com/spanway/spanway/internal/dialect/ollama"
+	"github.com/spanway/spanway/internal/dialect/openai"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// model is the one that every request names.
+const model = "m"
+
+// dialect is one wire format, as what clients speak and as what providers do.
+type dialect struct {
+	api   llm.API
+	title string // of the API
+	in    llm.Inbound
+	path  string
+	// provider is whose backends take this API; "" = clients only.
+	provider string
+	out      llm.Outbound
+	// adds are what the API demands, so that a request has it whatever the client said.
+	adds []string
+}
+
+// dialects are all of them, in the order of the tables.
+var dialects = []dialect{
+	{api: llm.OpenAIChat, title: "OpenAI chat completions", in: openai.Dialect{}, path: "/v1/chat/completions", provider: "OpenAI", out: openai.Dialect{}},
+	{api: llm.OpenAIResponses, title: "OpenAI Responses", in: openai.Dialect{}, path: "/v1/responses", out: openai.Dialect{}},
+	{api: llm.AnthropicMessages, title: "Anthropic Messages", in: anthropic.Dialect{}, path: "/v1/messages", provider: "Anthropic", out: anthropic.Dialect{},
+		adds: []string{string(llm.FieldMaxTokens)}},
+	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}},
+	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}},
+}
+
+// backends are the dialects that providers speak.
+func backends() []*dialect {
+	var out []*dialect
+	for i := range dialects {
+		if dialects[i].provider != "" {
+			out = append(out, &dialects[i])
+		}
+	}
+	return out
+}
+
+// native reports whether c's requests reach providers that speak b as they are.
+func native(c, b *dialect) bool { return c.in.Dialect() == b.out.Dialect() }
+
+// streamed is the path of a stream, in dialects that tell it there.
+func (d *dialect) streamed() string {
+	return strings.NewReplacer(":generateContent", ":streamGenerateContent", "/converse", "/converse-stream").Replace(d.path)
+}
+
+// parse reads body as a client's request.
+func (d *dialect) parse(body []byte) (*llm.Request, error) {
+	return d.in.ParseRequest(d.api, &llm.Head{Method: http.MethodPost, Path: d.path, Header: http.Header{}}, body)
+}
