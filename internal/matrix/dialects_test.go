@@ -6,8 +6,8 @@
 package matrix
 
 import (
+	"flag"
 	"net/http"
-	"strings"
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
 	"github.com/spanway/spanway/internal/dialect/gemini"
@@ -15,6 +15,14 @@ import (
 	"github.com/spanway/spanway/internal/dialect/openai"
 	"github.com/spanway/spanway/internal/llm"
 )
+
+var all = flag.Bool("all", false, "test the pairs too that are not held to it yet")
+
+// held are the dialects whose pairs with one another are held to every feature.
+var held = map[llm.API]bool{}
+
+// pair reports whether c's requests are translated for b's providers, and that is to be tested.
+func pair(c, b *dialect) bool { return !native(c, b) && (*all || held[c.api] && held[b.api]) }
 
 // model is the one that every request names.
 const model = "m"
@@ -55,11 +63,6 @@ func backends() []*dialect {
 
 // native reports whether c's requests reach providers that speak b as they are.
 func native(c, b *dialect) bool { return c.in.Dialect() == b.out.Dialect() }
-
-// streamed is the path of a stream, in dialects that tell it there.
-func (d *dialect) streamed() string {
-	return strings.NewReplacer(":generateContent", ":streamGenerateContent", "/converse", "/converse-stream").Replace(d.path)
-}
 
 // parse reads body as a client's request.
 func (d *dialect) parse(body []byte) (*llm.Request, error) {
