@@ -32,6 +32,7 @@ var floors = []floor{
 	{"internal/aws", 1, nil, "a signature is made of a request's parts, whoever sends it"},
 	{"internal/policy", 1, nil, "policies see calls and events, not how they travel"},
 	{"internal/telemetry", 1, nil, "a trace is a record: what happens to it does not depend on who made it"},
+	{"internal/callout", 1, nil, "other services are asked by whoever has a question"},
 	{"internal/provider", 2, nil, "the table puts dialects behind names"},
 	{"internal/console", 2, nil, "the terminal shows records"},
 	{"internal/gateway", 3, nil, "the pipeline is driven by a data plane and knows none"},

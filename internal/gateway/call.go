@@ -36,7 +36,7 @@ type Call struct {
 	credBound   bool   // it is only good where it stands
 	credFrom    string // the header that it came in; "" = the query
 
-	policies []watching
+	policies []*watching
 	plan     plan
 	step     int // of the plan: the next one
 	tried    int // attempts begun
@@ -59,8 +59,16 @@ type Call struct {
 
 // watching is a policy that has seen the request.
 type watching struct {
-	policy policy.Policy
-	watch  policy.Watch
+	policy  policy.Policy
+	watch   policy.Watch
+	request guarding
+	answer  guarding
+}
+
+// guarding is what a policy tells of one side of the call.
+type guarding struct {
+	report policy.Report
+	span   telemetry.SpanRef // NoSpan until it is known when it began
 }
 
 // Reply is a response that the gateway itself gives. It ends the call.
@@ -233,19 +241,33 @@ func (c *Call) selectRoute() *Reply {
 func (c *Call) check() *Reply {
 	for _, p := range c.route.policies {
 		start := time.Now()
-		var rep policy.Report
-		w, err := p.Check(c.ctx, &c.llm, &rep)
-		c.guardSpan(p.Name(), "request", &rep, start, time.Now())
-		if w != nil {
-			c.policies = append(c.policies, watching{policy: p, watch: w})
+		w := c.guard(p)
+		var err error
+		w.watch, err = p.Check(c.ctx, &c.llm, &w.request.report, &w.answer.report)
+		c.guardSpan(p.Name(), "request", &w.request, start, time.Now())
+		if w.watch != nil {
+			c.policies = append(c.policies, w)
 		}
 		if err != nil {
+			c.endIfGone()
 			c.chatSpan(c.plan.steps[0])
 			e := asError(err)
 			return c.refuse(outcomeOf(e), e)
 		}
 	}
 	return nil
+}
+
+// endIfGone ends the call when what has failed did so because nobody waits for it any more.
+func (c *Call) endIfGone() {
+	if c.ctx.Err() == nil {
+		return
+	}
+	r := ReasonClientGone
+	if errors.Is(context.Cause(c.ctx), ErrShutdown) {
+		r = ReasonShutdown
+	}
+	c.end(outcomeOfReason(r), string(r))
 }
 
 // Abandon ends a call that got no further for a reason outside the pipeline: the client went, the body was not readable,

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/spanway/spanway/internal/policy"
 	"github.com/spanway/spanway/internal/telemetry"
 )
 
@@ -23,13 +22,12 @@ func (c *Call) Close() {
 		c.result.Truncated = c.result.Truncated || c.stream.reader.Truncated()
 	}
 	for _, p := range c.policies {
-		var rep policy.Report
-		p.watch.Done(&c.result, &rep)
+		p.watch.Done(&c.result, &p.answer.report)
 		start := now
 		if !c.result.FirstChunk.IsZero() {
 			start = c.result.FirstChunk
 		}
-		c.guardSpan(p.policy.Name(), "response", &rep, start, now)
+		c.guardSpan(p.policy.Name(), "response", &p.answer, start, now)
 	}
 	c.endAttempt(&c.attempt, "", now)
 	c.closeChat(now)

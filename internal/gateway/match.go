@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -19,13 +18,8 @@ type matcher struct {
 	regex         *regexp.Regexp
 	hosts         []string
 	methods       []string
-	headers       []headerMatcher
+	headers       []ir.HeaderRule
 	models        []string
-}
-
-type headerMatcher struct {
-	name, exact string
-	regex       *regexp.Regexp
 }
 
 func compileMatch(c *ir.Match) (m matcher, path string, err error) {
@@ -38,13 +32,11 @@ func compileMatch(c *ir.Match) (m matcher, path string, err error) {
 		path = c.Regex
 	}
 	for _, h := range c.Headers {
-		hm := headerMatcher{name: http.CanonicalHeaderKey(h.Name), exact: h.Exact}
-		if h.Regex != "" {
-			if hm.regex, err = regexp.Compile(`^(?:` + h.Regex + `)$`); err != nil {
-				return m, "", fmt.Errorf("match header %s: %w", h.Name, err)
-			}
+		rule, err := h.Compile()
+		if err != nil {
+			return m, "", fmt.Errorf("match %w", err)
 		}
-		m.headers = append(m.headers, hm)
+		m.headers = append(m.headers, rule)
 	}
 	if path == "" {
 		path = "/"
@@ -81,20 +73,11 @@ func (m *matcher) head(h *llm.Head, host string) bool {
 		return false
 	}
 	for i := range m.headers {
-		if !m.headers[i].holds(h.Header) {
+		if !m.headers[i].Holds(h.Header) {
 			return false
 		}
 	}
 	return true
-}
-
-func (m *headerMatcher) holds(h http.Header) bool {
-	for _, v := range h[m.name] {
-		if m.regex != nil && m.regex.MatchString(v) || m.regex == nil && (m.exact == "" || m.exact == v) {
-			return true
-		}
-	}
-	return false
 }
 
 func hostMatches(pattern, host string) bool {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/spanway/spanway/internal/llm"
@@ -40,10 +41,13 @@ const (
 	ReasonBadBody    Reason = "unreadable_body"   // the body ended early or its framing is broken
 )
 
+// ErrShutdown is the cause of a call's context that ends because the process does.
+var ErrShutdown = errors.New("shutting down")
+
 // outcomeOf is the outcome of a call that ended with e.
 func outcomeOf(e *llm.Error) Outcome {
 	switch {
-	case e.Type == policy.Rejected:
+	case e.Type == policy.Rejected, e.Type == policy.Unanswered:
 		return OutcomeBlocked
 	case e.Status == http.StatusTooManyRequests:
 		return OutcomeRateLimited

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanway/spanway/internal/callout"
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/policy"
@@ -178,6 +179,12 @@ func compilePolicy(c *ir.Policy) (policy.Policy, error) {
 	switch {
 	case c.Guard != nil && c.Guard.Regex != nil:
 		return policy.NewRegexGuard(*c.Guard)
+	case c.Guard != nil && c.Guard.Webhook != nil:
+		client, err := callout.New(&c.Guard.Webhook.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("guard %s: %w", c.Guard.Name, err)
+		}
+		return policy.NewWebhookGuard(*c.Guard, client)
 	default:
 		return nil, fmt.Errorf("names no step")
 	}

@@ -59,30 +59,67 @@ func splitHostPort(s string) (string, int) {
 	return host, n
 }
 
+// guard prepares what p is to tell of the call. The spans of policies that call out begin with their first question, whose
+// header carries the span's context.
+func (c *Call) guard(p policy.Policy) *watching {
+	w := &watching{policy: p, request: guarding{span: telemetry.NoSpan}, answer: guarding{span: telemetry.NoSpan}}
+	if p.Blocking() {
+		for _, g := range []*guarding{&w.request, &w.answer} {
+			g.report.Inject = func(h http.Header) {
+				if g.span == telemetry.NoSpan {
+					g.span = c.trace.StartSpan("run_guardrail "+p.Name(), telemetry.KindClient, telemetry.Root, time.Now())
+				}
+				c.state.traces.Inject(c.trace, g.span, h)
+			}
+		}
+	}
+	return w
+}
+
 // guardSpan records one guardrail on one side of the call.
-func (c *Call) guardSpan(name, phase string, rep *policy.Report, start, end time.Time) {
+func (c *Call) guardSpan(name, phase string, g *guarding, start, end time.Time) {
+	rep := &g.report
 	if !rep.Ran {
 		return
 	}
 	t := c.trace
-	ref := t.StartSpan("run_guardrail "+name, telemetry.KindInternal, telemetry.Root, start)
-	s := t.Span(ref)
+	if g.span == telemetry.NoSpan {
+		g.span = t.StartSpan("run_guardrail "+name, telemetry.KindInternal, telemetry.Root, start)
+	}
+	c.overhead -= rep.Waited
+	s := t.Span(g.span)
 	s.String(telemetry.SpanwayGuardrailName, name)
 	s.String(telemetry.SpanwayGuardrailKind, rep.Kind)
 	s.String(telemetry.SpanwayGuardrailPhase, phase)
 	s.String(telemetry.SpanwayGuardrailAction, rep.Action)
 	s.String(telemetry.SpanwayGuardrailResult, rep.Result)
 	s.String(telemetry.SpanwayGuardrailRule, rep.Rule)
-	if rep.Kind == "regex" {
+	switch rep.Kind {
+	case "regex":
 		s.String(telemetry.AIRegexAction, rep.Action)
 		s.String(telemetry.AIRegexResult, rep.Result)
+	case "webhook":
+		s.String(telemetry.AIWebhookEndpoint, rep.Endpoint)
+		s.String(telemetry.AIWebhookResult, webhookResult(rep.Result))
+		s.String(telemetry.AIWebhookRejectReason, rep.Reason)
 	}
 	for i := range rep.Hits {
 		if ev := s.Event("spanway.guardrail.hit", rep.Hits[i].Time); ev != nil {
 			ev.String(telemetry.SpanwayGuardrailRule, rep.Hits[i].Rule)
 		}
 	}
-	t.EndSpan(ref, end)
+	if rep.Failed != "" {
+		s.Fail(rep.Failed)
+	}
+	t.EndSpan(g.span, end)
+}
+
+// webhookResult is the word that kgateway has for a result.
+func webhookResult(result string) string {
+	if result == "masked" {
+		return "modified"
+	}
+	return result
 }
 
 // chatSpan begins the logical operation. t is the first target, nil when the call is refused before there is one.

@@ -238,6 +238,7 @@ func (s *stream) flush(e *llm.Error) error {
 // refuse ends the response with err, which a policy or the encoder gave.
 func (s *stream) refuse(err error) Segment {
 	c, e := s.call, asError(err)
+	c.endIfGone()
 	c.end(outcomeOf(e), e.Type)
 	if !s.started && len(c.out) == 0 {
 		return Segment{Reply: c.reply(e.Status, c.inbound.Error(e)), End: true}

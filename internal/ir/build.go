@@ -36,7 +36,7 @@ func (f *file) gateway(o *LoadOptions) *Gateway {
 		g.Backends = append(g.Backends, b.backend(name, o))
 	}
 	for i := range f.Routes {
-		g.Routes = append(g.Routes, f.Routes[i].route())
+		g.Routes = append(g.Routes, f.Routes[i].route(o))
 	}
 	return g
 }
@@ -169,7 +169,7 @@ func (r *routeFile) name() string {
 	return m.Prefix + m.Exact + m.Regex
 }
 
-func (r *routeFile) route() Route {
+func (r *routeFile) route(o *LoadOptions) Route {
 	out := Route{
 		Name:  r.name(),
 		Match: r.Match.match(),
@@ -197,7 +197,7 @@ func (r *routeFile) route() Route {
 		out.Groups = append(out.Groups, targets)
 	}
 	for i := range r.Policies {
-		out.Policies = append(out.Policies, Policy{Guard: r.Policies[i].Guard.guard()})
+		out.Policies = append(out.Policies, Policy{Guard: r.Policies[i].Guard.guard(o)})
 	}
 	return out
 }
@@ -218,34 +218,52 @@ func (m *matchFile) match() Match {
 	for _, method := range m.Methods {
 		out.Methods = append(out.Methods, strings.ToUpper(method))
 	}
-	for name, h := range m.Headers {
-		out.Headers = append(out.Headers, HeaderMatch{Name: strings.ToLower(name), Exact: h.Exact, Regex: h.Regex})
-	}
+	out.Headers = headerMatches(m.Headers)
 	slices.Sort(out.Hosts)
 	slices.Sort(out.Methods)
 	slices.Sort(out.Models)
-	slices.SortFunc(out.Headers, func(a, b HeaderMatch) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// headerMatches is m in the order of the names.
+func headerMatches(m map[string]headerFile) []HeaderMatch {
+	var out []HeaderMatch
+	for name, h := range m {
+		out = append(out, HeaderMatch{Name: strings.ToLower(name), Exact: h.Exact, Regex: h.Regex})
+	}
+	slices.SortFunc(out, func(a, b HeaderMatch) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
 // name is the guard's name, or its kind.
 func (g *guardFile) name() string {
-	if g.Name == "" {
-		return "regex"
+	switch {
+	case g.Name != "":
+		return g.Name
+	case g.Webhook != nil:
+		return "webhook"
 	}
-	return g.Name
+	return "regex"
 }
 
-func (g *guardFile) guard() *Guard {
-	out := &Guard{
-		Name:     g.name(),
-		Request:  g.Request,
-		Response: g.Response,
-		Regex:    &RegexGuard{Builtins: g.Regex.Builtins},
-		Reject:   Rejection(g.Reject),
+func (g *guardFile) guard(o *LoadOptions) *Guard {
+	action := map[string]string{"true": "check", "false": ""}
+	side := func(s string) string {
+		if a, ok := action[s]; ok {
+			return a
+		}
+		return s
 	}
-	for _, p := range g.Regex.Patterns {
-		out.Regex.Patterns = append(out.Regex.Patterns, Pattern(p))
+	out := &Guard{Name: g.name(), Request: side(g.Request), Response: side(g.Response), Reject: Rejection(g.Reject)}
+	if g.Regex != nil {
+		out.Regex = &RegexGuard{Builtins: g.Regex.Builtins}
+		for _, p := range g.Regex.Patterns {
+			out.Regex.Patterns = append(out.Regex.Patterns, Pattern(p))
+		}
+	}
+	if w := g.Webhook; w != nil {
+		out.Webhook = &Webhook{URL: strings.TrimRight(w.URL, "/"), Timeout: w.Timeout, Failure: w.Failure,
+			Forward: headerMatches(w.ForwardHeaders), TLS: w.TLS.clientTLS(o)}
 	}
 	return out
 }

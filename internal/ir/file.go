@@ -288,15 +288,17 @@ type policyFile struct {
 
 // guardFile looks at what goes in and what comes out.
 type guardFile struct {
-	_ struct{} `later:"webhook,moderation"`
+	_ struct{} `later:"moderation"`
 	// Name of its spans (run_guardrail NAME). Unique in its route.
 	Name string `conf:"name" unset:"the guard's kind, such as regex"`
 	// Find text by patterns.
 	Regex *regexGuardFile `conf:"regex"`
-	// What is done to a request where something is found.
-	Request string `conf:"request" enum:"mask,reject" unset:"requests are not checked"`
-	// What is done to a response where something is found.
-	Response string `conf:"response" enum:"mask,reject" unset:"responses are not checked"`
+	// Ask a service of your own, in place of regex.
+	Webhook *webhookFile `conf:"webhook"`
+	// What is done to a request where something is found: mask or reject; true for a webhook, which decides itself.
+	Request string `conf:"request" enum:"mask,reject,true,false" unset:"requests are not checked"`
+	// What is done to a response where something is found: mask or reject; true for a webhook.
+	Response string `conf:"response" enum:"mask,reject,true,false" unset:"responses are not checked"`
 	// What a refused client gets.
 	Reject rejectFile `conf:"reject"`
 }
@@ -307,6 +309,23 @@ type regexGuardFile struct {
 	Builtins []string `conf:"builtins" enum:"SSN,CREDIT_CARD,PHONE_NUMBER,EMAIL"`
 	// Regular expressions (RE2), plain or with a name; at most 100.
 	Patterns []patternFile `conf:"patterns"`
+}
+
+// webhookFile is a service that is asked about texts, by kgateway's guardrail webhook protocol: POST with JSON to its paths
+// /request and /response, which answers {"action": …} to let pass, to replace or to reject.
+type webhookFile struct {
+	// Scheme, host, port and base path, to which /request and /response are added.
+	URL string `conf:"url" need:"true" short:"true"`
+	// Bound of one question, its answer included.
+	Timeout time.Duration `conf:"timeout" default:"5s" min:"1ms" max:"10m"`
+	// What becomes of a call when no valid answer comes: closed refuses it with status 503, reject refuses it as the guard's
+	// reject says, open lets it pass.
+	Failure string `conf:"failure" enum:"closed,reject,open" default:"closed"`
+	// Headers of the client's request that are sent along, by name: where they have the value, or match {regex: …}; {} is any
+	// value. A name may not be that of a header which belongs to the connection.
+	ForwardHeaders map[string]headerFile `conf:"forwardHeaders"`
+	// How an https URL's server is verified.
+	TLS clientTLSFile `conf:"tls"`
 }
 
 // patternFile is one regular expression.

@@ -205,13 +205,23 @@ type Policy struct {
 	Guard *Guard
 }
 
-// Guard is a prompt guard.
+// Guard is a prompt guard: exactly one of Regex and Webhook is set.
 type Guard struct {
 	Name     string // the span's name
-	Request  string // "mask", "reject", or "" = not checked
-	Response string // "mask", "reject", or "" = not checked
+	Request  string // "mask", "reject", of a webhook "check", or "" = not checked
+	Response string // likewise
 	Regex    *RegexGuard
+	Webhook  *Webhook
 	Reject   Rejection
+}
+
+// Webhook is a service that is asked about texts.
+type Webhook struct {
+	URL     string // without a slash at its end; /request and /response are added
+	Timeout time.Duration
+	Failure string        // without a valid answer: "closed" (status 503), "reject" (as Guard.Reject says) or "open"
+	Forward []HeaderMatch // headers of the client's request that are sent along
+	TLS     ClientTLS
 }
 
 // RegexGuard finds text by patterns.

@@ -76,8 +76,13 @@ func (v *validator) match(field string, m *matchFile) {
 			v.bad(index(field+".models", i), "an empty name of a model", "")
 		}
 	}
-	for _, name := range headerNames(v, field+".headers", m.Headers) {
-		h, at := m.Headers[name], join(field+".headers", name)
+	v.headerMatches(field+".headers", m.Headers)
+}
+
+// headerMatches checks what headers must be.
+func (v *validator) headerMatches(field string, m map[string]headerFile) {
+	for _, name := range headerNames(v, field, m) {
+		h, at := m[name], join(field, name)
 		if h.Exact != "" && h.Regex != "" {
 			v.add(at, Problem{Message: "exact and regex at once", Allowed: "one of the two"})
 		}
@@ -194,17 +199,53 @@ func (v *validator) policies(field string, policies []policyFile) {
 
 // guard checks one prompt guard; names are those of its route.
 func (v *validator) guard(field string, g *guardFile, names map[string]string) {
-	if g.Regex == nil {
-		if !v.told[field] {
-			v.add(field, Problem{Message: "has nothing to look for", Allowed: "regex"})
+	switch {
+	case g.Regex != nil && g.Webhook != nil:
+		v.bad(field+".webhook", "regex and webhook at once", "one of the two; a route may have several guards")
+	case g.Regex != nil:
+		v.unique(names, field+".name", g.name())
+		v.sides(field, g, "mask", "reject")
+		v.regexGuard(field+".regex", g.Regex)
+	case g.Webhook != nil:
+		v.unique(names, field+".name", g.name())
+		v.sides(field, g, "true")
+		v.webhook(field+".webhook", g.Webhook)
+	case !v.told[field]:
+		v.add(field, Problem{Message: "has nothing to look for", Allowed: "regex, webhook"})
+	}
+}
+
+// sides checks what of a call a guard looks at, and what it may do there.
+func (v *validator) sides(field string, g *guardFile, actions ...string) {
+	allowed := strings.Join(actions, " or ")
+	checked := false
+	for _, side := range []struct{ key, action string }{{".request", g.Request}, {".response", g.Response}} {
+		if side.action == "" || side.action == "false" {
+			continue
 		}
-		return
+		if checked = true; !slices.Contains(actions, side.action) && !v.hasProblem(field+side.key) {
+			v.bad(field+side.key, "not for this kind of guard", allowed)
+		}
 	}
-	v.unique(names, field+".name", g.name())
-	if g.Request == "" && g.Response == "" && !v.hasProblem(field) {
-		v.add(field, Problem{Message: "checks nothing", Allowed: "request, response or both, each mask or reject"})
+	if !checked && !v.hasProblem(field) {
+		v.add(field, Problem{Message: "checks nothing", Allowed: "request, response or both, each " + allowed})
 	}
-	r, at := g.Regex, field+".regex"
+}
+
+// webhook checks a guard that asks another service.
+func (v *validator) webhook(field string, w *webhookFile) {
+	v.url(field+".url", w.URL)
+	v.clientTLS(field+".tls", &w.TLS, w.URL)
+	v.headerMatches(field+".forwardHeaders", w.ForwardHeaders)
+	for name := range w.ForwardHeaders {
+		if slices.Contains(hopHeaders[:], strings.ToLower(name)) {
+			v.add(join(field+".forwardHeaders", name), Problem{Message: "a header that belongs to the connection"})
+		}
+	}
+}
+
+// regexGuard checks a guard that finds text by patterns; at is its field.
+func (v *validator) regexGuard(at string, r *regexGuardFile) {
 	if len(r.Builtins)+len(r.Patterns) == 0 {
 		v.add(at, Problem{Message: "has no pattern", Allowed: "builtins, patterns or both"})
 	}

@@ -87,7 +87,7 @@ func (g *guarded) respond(expr string, size int) string {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	w, err := p.Check(g.t.Context(), &llm.Call{Request: req}, &policy.Report{})
+	w, err := p.Check(g.t.Context(), &llm.Call{Request: req}, &policy.Report{}, &policy.Report{})
 	if err != nil {
 		g.t.Fatal(err)
 	}

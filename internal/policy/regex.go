@@ -17,6 +17,7 @@ import (
 const (
 	actionMask   = "mask"
 	actionReject = "reject"
+	actionCheck  = "check" // ask, and do as the answer says
 )
 
 // What a guard did.
@@ -102,12 +103,12 @@ func (g *RegexGuard) Name() string { return g.name }
 func (g *RegexGuard) Blocking() bool { return false }
 
 // Check implements Policy.
-func (g *RegexGuard) Check(_ context.Context, c *llm.Call, rep *Report) (Watch, error) {
+func (g *RegexGuard) Check(_ context.Context, c *llm.Call, request, _ *Report) (Watch, error) {
 	if c.Request == nil {
 		return nil, nil
 	}
 	if g.request != "" {
-		if err := g.checkRequest(c.Request, rep); err != nil {
+		if err := g.checkRequest(c.Request, request); err != nil {
 			return nil, err
 		}
 	}

@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("name %q, blocking %v", g.Name(), g.Blocking())
 			}
 			c, rep := call(tt.in), Report{}
-			watch, err := g.Check(t.Context(), c, &rep)
+			watch, err := g.Check(t.Context(), c, &rep, new(Report))
 			var e *llm.Error
 			if errors.As(err, &e) != tt.refused || tt.refused && (e.Status != 418 || e.Type != Rejected || e.Message != "no tea") {
 				t.Errorf("error %v, want a refusal: %v", err, tt.refused)
@@ -85,16 +85,16 @@ func TestCheck(t *testing.T) {
 func TestCheckOfOtherCalls(t *testing.T) {
 	g := guard(t, ir.Guard{Request: "mask", Response: "mask", Regex: builtins("SSN")})
 	var rep Report
-	if w, err := g.Check(t.Context(), &llm.Call{}, &rep); w != nil || err != nil || rep.Ran {
+	if w, err := g.Check(t.Context(), &llm.Call{}, &rep, new(Report)); w != nil || err != nil || rep.Ran {
 		t.Errorf("a path that nobody knows: %v, %v, %+v", w, err, rep)
 	}
 	g = guard(t, ir.Guard{Request: "mask", Regex: builtins("SSN")})
-	if w, err := g.Check(t.Context(), call("x"), &rep); w != nil || err != nil {
+	if w, err := g.Check(t.Context(), call("x"), &rep, new(Report)); w != nil || err != nil {
 		t.Errorf("a response that is not checked: %v, %v", w, err)
 	}
 	broken := errors.New("broken")
 	c := &llm.Call{Request: llm.NewRequest(llm.OpenAIChat, llm.OpenAI, llm.OpChat, []byte("x"), lines{fail: broken})}
-	if w, err := g.Check(t.Context(), c, &rep); w != nil || !errors.Is(err, broken) {
+	if w, err := g.Check(t.Context(), c, &rep, new(Report)); w != nil || !errors.Is(err, broken) {
 		t.Errorf("a body that cannot be read: %v, %v", w, err)
 	}
 }
@@ -102,7 +102,7 @@ func TestCheckOfOtherCalls(t *testing.T) {
 func TestHitsAreBounded(t *testing.T) {
 	g := guard(t, ir.Guard{Request: "mask", Regex: patterns("x")})
 	var rep Report
-	if _, err := g.Check(t.Context(), call(strings.Repeat("x\n", 3*MaxHits)), &rep); err != nil || len(rep.Hits) != MaxHits {
+	if _, err := g.Check(t.Context(), call(strings.Repeat("x\n", 3*MaxHits)), &rep, new(Report)); err != nil || len(rep.Hits) != MaxHits {
 		t.Errorf("%d hits, error %v", len(rep.Hits), err)
 	}
 }

@@ -6,32 +6,18 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// Bounds of one response's state, past which what is held back is decided as it stands.
-const (
-	maxHeldFrames = 1 << 20 // bytes of frames
-	maxLanes      = 64      // parts at once
-	maxSpare      = 64      // events kept for reuse
-	maxSpareFrame = 4 << 10 // bytes of the frame of an event that is kept
-)
+// maxLanes bounds the parts of one response that are checked at once.
+const maxLanes = 64
 
-// regexWatch checks one response. Events wait in order until all of their text is decided.
+// regexWatch checks one response.
 type regexWatch struct {
+	queue
 	guard    *RegexGuard
-	queue    []held
-	first    int // number of the first event of the queue
-	size     int // bytes of frames in the queue
 	lanes    []*lane
-	spare    []*llm.Event
 	matches  []match
 	findings findings
 	ran      bool
 	refused  *llm.Error
-}
-
-// held is an event that waits.
-type held struct {
-	event *llm.Event
-	open  int // parts that are not decided
 }
 
 func newRegexWatch(g *RegexGuard) *regexWatch { return &regexWatch{guard: g} }
@@ -41,9 +27,7 @@ func (w *regexWatch) Event(ev *llm.Event, emit func(*llm.Event) error) error {
 	if w.refused != nil {
 		return w.refused
 	}
-	w.queue = append(w.queue, held{event: ev})
-	w.size += len(ev.Raw)
-	entry := w.first + len(w.queue) - 1
+	entry := w.push(ev)
 	for i := range ev.Parts {
 		if p := &ev.Parts[i]; p.Text != "" && w.refused == nil {
 			w.ran = true
@@ -58,14 +42,27 @@ func (w *regexWatch) Event(ev *llm.Event, emit func(*llm.Event) error) error {
 	if ev.Last || ev.Err != nil || w.size > maxHeldFrames || len(w.lanes) > maxLanes {
 		w.finishAll()
 	}
-	return w.drain(ev, emit)
+	return w.out(ev, emit)
+}
+
+// out emits what is decided. After a refusal nothing more is.
+func (w *regexWatch) out(ev *llm.Event, emit func(*llm.Event) error) error {
+	if err := w.drain(ev, emit); err != nil {
+		return err
+	}
+	if w.refused != nil {
+		w.drop()
+		w.lanes = nil
+		return w.refused
+	}
+	return nil
 }
 
 // Flush implements Watch.
 func (w *regexWatch) Flush(emit func(*llm.Event) error) error {
 	if w.refused == nil {
 		w.finishAll()
-		return w.drain(nil, emit)
+		return w.out(nil, emit)
 	}
 	return nil // nothing is held after a refusal
 }
@@ -83,17 +80,17 @@ func (w *regexWatch) part(ev *llm.Event, entry, i int) {
 	l := w.lane(p)
 	w.finishOthers(p, l)
 	if l != nil && !p.Repeat {
-		w.held(entry).open++
+		w.at(entry).open++
 		l.feed(w, entry, i, p.Text)
 		return
 	}
 	whole := p.Repeat || ends(ev, p.Choice)
 	l = newLane(p)
-	w.held(entry).open++
+	w.at(entry).open++
 	switch {
 	case whole && l.json.mode == jsonNone:
 		if w.whole(ev, p); w.refused == nil {
-			w.held(entry).open--
+			w.at(entry).open--
 		}
 	case whole:
 		l.feed(w, entry, i, p.Text)
@@ -109,7 +106,7 @@ func (w *regexWatch) whole(ev *llm.Event, p *llm.Part) {
 	text := []byte(p.Text)
 	w.matches = w.guard.find(w.matches[:0], text, 0)
 	if len(w.matches) > 0 && w.flag(w.matches) {
-		p.Text, ev.Edited = string(w.guard.mask(nil, text, w.matches)), true
+		p.Text, p.Logprobs, ev.Edited = string(w.guard.mask(nil, text, w.matches)), nil, true
 	}
 }
 
@@ -169,8 +166,6 @@ func (w *regexWatch) finishAll() {
 	}
 }
 
-func (w *regexWatch) held(entry int) *held { return &w.queue[entry-w.first] }
-
 // flag notes matches, and reports whether they are to be masked: otherwise the response is refused.
 func (w *regexWatch) flag(matches []match) bool {
 	w.findings.add(w.guard, matches)
@@ -178,49 +173,4 @@ func (w *regexWatch) flag(matches []match) bool {
 		w.refused = w.guard.refusal()
 	}
 	return w.refused == nil
-}
-
-// settled takes in a piece whose text is decided.
-func (w *regexWatch) settled(p *piece) {
-	h := w.held(p.entry)
-	if h.open--; p.edited {
-		h.event.Parts[p.part].Text, h.event.Edited = string(p.out), true
-	}
-}
-
-// drain emits the events before the first that is not decided. It copies ev, the last, when that has to wait.
-func (w *regexWatch) drain(ev *llm.Event, emit func(*llm.Event) error) error {
-	n := 0
-	for ; n < len(w.queue) && w.queue[n].open == 0; n++ {
-		h := w.queue[n]
-		w.size -= len(h.event.Raw)
-		if err := emit(h.event); err != nil {
-			return err
-		}
-		if h.event != ev && len(w.spare) < maxSpare && cap(h.event.Raw) <= maxSpareFrame {
-			w.spare = append(w.spare, h.event)
-		}
-	}
-	w.first += n
-	w.queue = append(w.queue[:0], w.queue[n:]...)
-	if w.refused != nil {
-		w.queue, w.lanes = nil, nil
-		return w.refused
-	}
-	if last := len(w.queue) - 1; last >= 0 && w.queue[last].event == ev {
-		w.queue[last].event = w.copy(ev)
-	}
-	return nil
-}
-
-// copy copies ev, into the memory of an event that went out if there is one.
-func (w *regexWatch) copy(ev *llm.Event) *llm.Event {
-	n := len(w.spare)
-	if n == 0 {
-		return ev.Clone()
-	}
-	c := w.spare[n-1]
-	w.spare = w.spare[:n-1]
-	ev.CopyTo(c)
-	return c
 }

@@ -25,7 +25,7 @@ type stream struct {
 func newStream(t testing.TB, g *RegexGuard) *stream {
 	t.Helper()
 	var rep Report
-	w, err := g.Check(t.Context(), call("hello"), &rep)
+	w, err := g.Check(t.Context(), call("hello"), &rep, new(Report))
 	if err != nil || w == nil {
 		t.Fatalf("watch %v, error %v", w, err)
 	}

@@ -1,10 +1,7 @@
 package proxy
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/spanway/spanway/internal/gateway"
@@ -83,7 +80,7 @@ func (c *clients) share(b *gateway.Backend) (*shared, error) {
 	if sh := c.byTarget[k]; sh != nil {
 		return sh, nil
 	}
-	conf, err := clientTLS(&b.TLS)
+	conf, err := b.TLS.Config()
 	if err != nil {
 		return nil, err
 	}
@@ -97,39 +94,4 @@ func (c *clients) share(b *gateway.Backend) (*shared, error) {
 	sh := &shared{client: client}
 	c.byTarget[k] = sh
 	return sh, nil
-}
-
-// clientTLS is c as crypto/tls has it; nil for all defaults.
-func clientTLS(c *ir.ClientTLS) (*tls.Config, error) {
-	if *c == (ir.ClientTLS{}) {
-		return nil, nil
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName, InsecureSkipVerify: c.InsecureSkipVerify} //nolint:gosec // asked for
-	if c.CAFile != "" {
-		pool, err := readPool(c.CAFile)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = pool
-	}
-	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("client certificate: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{cert}
-	}
-	return conf, nil
-}
-
-func readPool(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read CA: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("CA file %s holds no PEM certificate", file)
-	}
-	return pool, nil
 }

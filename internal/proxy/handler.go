@@ -18,9 +18,6 @@ import (
 // bodyPatience is how long a client may take to send a request body.
 const bodyPatience = 60 * time.Second
 
-// errShutdown is the cause of contexts that end because the process does.
-var errShutdown = errors.New("shutting down")
-
 // handler drives the pipeline for clients of one listener.
 type handler struct {
 	engine  *gateway.Engine
@@ -170,7 +167,7 @@ func upstreamProtocol(p string) string {
 // why names the reason of err, and of a context that is over.
 func (x *exchange) why(err error) gateway.Reason {
 	switch {
-	case x.r.Context().Err() != nil && errors.Is(context.Cause(x.r.Context()), errShutdown):
+	case x.r.Context().Err() != nil && errors.Is(context.Cause(x.r.Context()), gateway.ErrShutdown):
 		return gateway.ReasonShutdown
 	case x.r.Context().Err() != nil:
 		return gateway.ReasonClientGone
@@ -192,7 +189,7 @@ func (x *exchange) why(err error) gateway.Reason {
 
 // whyUnsent names the reason of a write to the client that failed.
 func (x *exchange) whyUnsent() gateway.Reason {
-	if errors.Is(context.Cause(x.r.Context()), errShutdown) {
+	if errors.Is(context.Cause(x.r.Context()), gateway.ErrShutdown) {
 		return gateway.ReasonShutdown
 	}
 	return gateway.ReasonClientGone

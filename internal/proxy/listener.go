@@ -155,7 +155,7 @@ func serverTLS(c *ir.ServerTLS, age time.Duration) (*tls.Config, error) {
 		conf.MinVersion = tls.VersionTLS13
 	}
 	if c.ClientCAFile != "" {
-		pool, err := readPool(c.ClientCAFile)
+		pool, err := ir.ReadPool(c.ClientCAFile)
 		if err != nil {
 			return nil, err
 		}

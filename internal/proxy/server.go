@@ -266,7 +266,7 @@ func (s *Server) Shutdown(drain time.Duration) error {
 			if l.server.Shutdown(ctx) == nil {
 				return
 			}
-			s.cancel(errShutdown)
+			s.cancel(gateway.ErrShutdown)
 			last, cancel := context.WithTimeout(context.Background(), lastPatience)
 			defer cancel()
 			if l.server.Shutdown(last) != nil {
@@ -275,7 +275,7 @@ func (s *Server) Shutdown(drain time.Duration) error {
 		})
 	}
 	calls.Wait()
-	s.cancel(errShutdown)
+	s.cancel(gateway.ErrShutdown)
 	var err error
 	if s.engine != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)

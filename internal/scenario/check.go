@@ -324,7 +324,14 @@ func (c *checker) provider(s *Span, key string) {
 
 func (c *checker) guard(s *Span) {
 	c.need(s, "spanway.guardrail.name", "spanway.guardrail.kind", "spanway.guardrail.phase", "spanway.guardrail.action", "spanway.guardrail.result")
-	if s.Failed || s.Name != fmt.Sprint("run_guardrail ", s.Attrs["spanway.guardrail.name"]) || s.Kind != kindInternal {
+	if s.Name != fmt.Sprint("run_guardrail ", s.Attrs["spanway.guardrail.name"]) {
+		c.say(s, "does not name its guardrail")
+	}
+	if s.Attrs["spanway.guardrail.kind"] == "webhook" {
+		if c.need(s, "ai.webhook.endpoint", "ai.webhook.result"); s.Kind != kindClient {
+			c.say(s, "a guardrail that calls out is a CLIENT span")
+		}
+	} else if s.Failed || s.Kind != kindInternal {
 		c.say(s, "a guardrail is an INTERNAL span that never fails")
 	}
 	if s.Parent != c.spans[0].Name {

@@ -81,6 +81,9 @@ const (
 	SpanwayGuardrailRule
 	AIRegexAction
 	AIRegexResult
+	AIWebhookEndpoint
+	AIWebhookResult
+	AIWebhookRejectReason
 	SpanwayBackoff
 	GenAIUsageCacheWrite
 	OpenInferenceSpanKind
@@ -184,6 +187,9 @@ var names = [numKeys]string{
 	SpanwayGuardrailRule:            "spanway.guardrail.rule",
 	AIRegexAction:                   "ai.regex.action",
 	AIRegexResult:                   "ai.regex.result",
+	AIWebhookEndpoint:               "ai.webhook.endpoint",
+	AIWebhookResult:                 "ai.webhook.result",
+	AIWebhookRejectReason:           "ai.webhook.reject_reason",
 	SpanwayBackoff:                  "spanway.retry.backoff",
 	GenAIUsageCacheWrite:            "gen_ai.usage.cache_write.input_tokens",
 	OpenInferenceSpanKind:           "openinference.span.kind",
