@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/provider"
 )
 
@@ -62,18 +63,13 @@ func bearer(key string) http.Header { return one("Authorization", "Bearer "+key)
 func keyedCases() (out []credentialCase) {
 	for _, name := range provider.Names() {
 		p, _ := provider.Lookup(name)
-		e := p.Endpoints[0]
 		x := credentialCase{name: name + " with our key", backend: "provider: " + name + ", key: " + ownKey + ", project: p, location: l",
 			send: http.Header{"Authorization": {"Bearer " + callerKey}, "X-Api-Key": {callerKey}, "Api-Key": {callerKey}, "X-Goog-Api-Key": {callerKey},
 				"Proxy-Authorization": {"Basic " + callerKey}}}
 		x.path = openAIChat + "?key=" + callerKey + "&x=1"
-		if _, native := p.Endpoint("openai"); native {
+		e, native := p.Choose(llm.OpenAI, "", openAIChat, "m-1")
+		if native {
 			x.query = "x=1"
-			for i := range p.Endpoints {
-				if p.Endpoints[i].Outbound.Dialect() == "openai" {
-					e = p.Endpoints[i]
-				}
-			}
 		}
 		x.want = one(e.Header, e.Prefix+ownKey)
 		out = append(out, x)

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -34,12 +35,12 @@ func errorName(s string) string {
 func (t *fault) decode(f *frame.Frame, ev *llm.Event) (ok bool) {
 	switch {
 	case f.Exception:
-		ev.Err = &llm.Error{Type: errorName(f.Event), Message: message(f.Data)}
+		ev.Err = &llm.Error{Type: errorName(f.Event), Message: messageOf(f.Data)}
 		if m := frame.Header(f.Headers, ":error-message"); m != nil {
 			ev.Err.Message = string(m)
 		}
 	case t.status != 0:
-		ev.Err, ev.Last = &llm.Error{Status: t.status, Type: t.typ, Message: message(f.Data)}, true
+		ev.Err, ev.Last = &llm.Error{Status: t.status, Type: t.typ, Message: messageOf(f.Data)}, true
 		if ev.Err.Type == "" {
 			ev.Err.Type = errorName(jsonscan.String(member(f.Data, "__type")))
 		}
@@ -49,8 +50,8 @@ func (t *fault) decode(f *frame.Frame, ev *llm.Event) (ok bool) {
 	return true
 }
 
-// message is that of an error's JSON, "" when there is none.
-func message(v []byte) string {
+// messageOf is that of an error's JSON, "" when there is none.
+func messageOf(v []byte) string {
 	m := member(v, "message")
 	if m == nil {
 		m = member(v, "Message")
@@ -132,4 +133,17 @@ func isException(typ string) bool {
 		return true
 	}
 	return false
+}
+
+// refuse is the client's error for a field that is not acceptable.
+func refuse(param, format string, args ...any) *llm.Error {
+	e := llm.Errorf(http.StatusBadRequest, "invalid_request_error", format, args...)
+	e.Param = param
+	return e
+}
+
+// refuseAt is the client's error for one element of a list, which it names.
+func refuseAt(list string, index int, format string, args ...any) *llm.Error {
+	param := fmt.Sprintf("%s[%d]", list, index)
+	return refuse(param, "%s: %s", param, fmt.Sprintf(format, args...))
 }
