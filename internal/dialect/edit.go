@@ -27,6 +27,11 @@ func (t *Texts) Offer(role llm.Role, v []byte) {
 	}
 }
 
+// Replace puts with, which is JSON, in the place of v, a value that a walk of Body returned.
+func (t *Texts) Replace(v, with []byte) {
+	t.edits = append(t.edits, jsonscan.Edit{At: jsonscan.At(t.Body, v), With: with})
+}
+
 // Values offers every string in v but the names of members.
 func (t *Texts) Values(role llm.Role, v []byte) {
 	switch jsonscan.KindOf(v) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/packages/param"
 	"github.com/openai/openai-go/v3/shared"
 )
 
@@ -167,7 +168,7 @@ func TestOpenAIToAnthropic(t *testing.T) {
 		{"unary", "/anthropic", "anthropic/message", ask(claude45, nil), `{"model":"claude-sonnet-4-5","max_tokens":4096,"messages":` + hi + `}`,
 			told{ID: "msg_01XFDUDYJgAACzvnptvVoYEL", Model: dated45, Content: "Hi! My name is Claude – “nice” to meet you.", Finish: "stop", Usage: tokens{2093, 15, 2108, 2051}},
 			span("msg_01XFDUDYJgAACzvnptvVoYEL", 2093, 15, "end_turn")},
-		{"parameters, and a stop sequence", "/renamed", "anthropic/stop", ask("fast", parameters),
+		{"parameters, and a stop sequence", "/renamed", "anthropic/stop", ask("fast", func(p *openai.ChatCompletionNewParams) { parameters(p); p.Seed = param.Opt[int64]{} }),
 			`{"model":"claude-sonnet-4-5","max_tokens":64,"temperature":0.5,"top_p":0.9,"stop_sequences":["END","STOP"],"metadata":{"user_id":"user-1"},"messages":` + hi + `}`,
 			told{ID: "msg_stop", Model: dated45, Content: "One, two, ", Finish: "stop", Usage: tokens{9, 5, 14, 0}}, renamed},
 		{"streamed with usage", "/anthropic", "anthropic/stream", askStream(claude45, includeUsage), `{"model":"claude-sonnet-4-5","max_tokens":4096,"stream":true,"messages":` + hi + `}`,
@@ -260,7 +261,9 @@ func TestOpenAIToAnthropicErrors(t *testing.T) {
 		{"in the middle of a stream", "anthropic/stream_error", askStream(claude45, nil), failure{Kind: "ssestream.StreamError", Raw: "overloaded_error"}, "",
 			"overloaded_error", "upstream_error"},
 		{"two choices", "", ask(claude45, func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(2) }),
-			failure{Status: 400, Type: "invalid_request_error", Param: "n", Message: "one choice"}, "", "invalid_request_error", "client_error"},
+			failure{Status: 400, Type: "invalid_request_error", Param: "n", Message: "n: Anthropic"}, "", "invalid_request_error", "client_error"},
+		{"a seed", "", ask(claude45, func(p *openai.ChatCompletionNewParams) { p.Seed = openai.Int(7) }),
+			failure{Status: 400, Type: "invalid_request_error", Param: "seed", Message: "seed: Anthropic"}, "", "invalid_request_error", "client_error"},
 		{"a temperature that is too high", "", ask(claude45, func(p *openai.ChatCompletionNewParams) { p.Temperature = openai.Float(1.5) }),
 			failure{Status: 400, Type: "invalid_request_error", Param: "temperature", Message: "0 to 1"}, "", "invalid_request_error", "client_error"},
 		{"responses", "", response, failure{Status: 501, Kind: "openai.Error"}, "", "not_implemented", "client_error"},

@@ -146,7 +146,7 @@ func TestCut(t *testing.T) {
 		fails              failure
 	}{
 		{"OpenAI", "/openai/v1", "openai/stream", openAI(chatStream), failure{Kind: "ssestream.StreamError", Raw: "upstream_cut"}},
-		{"OpenAI to Anthropic", "/anthropic/v1", "anthropic/stream", openAI(chatStream), failure{Kind: "ssestream.StreamError", Raw: "upstream_cut"}},
+		{"OpenAI to Anthropic", "/anthropic/v1", "anthropic/stream", openAI(askStream(claude45, nil)), failure{Kind: "ssestream.StreamError", Raw: "upstream_cut"}},
 		{"Anthropic", "/anthropic", "anthropic/stream", claude(messageStream), failure{Kind: "anthropic.Error", Type: "api_error", Raw: "ended before its end"}},
 		{"Google", "/gemini", "gemini/stream", gemini(generateStream), failure{Kind: "genai.APIError", Message: "ended before its end"}},
 	} {

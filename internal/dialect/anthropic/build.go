@@ -1,7 +1,7 @@
 package anthropic
 
 import (
-	"cmp"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,105 +14,189 @@ import (
 // defaultMaxTokens is sent for clients that name no limit, which the Messages API demands.
 const defaultMaxTokens = 4096
 
+// minBudget is the least that thinking may be given, in tokens (API reference, Messages, thinking).
+const minBudget = 1024
+
 // maxTemperature is the top of Anthropic's range; OpenAI's goes to 2.
 const maxTemperature = 1
 
-// Media types of what the API does not name one for.
-const (
-	mimeImage = "image/*"
-	mimePDF   = "application/pdf"
-)
+// carried are the fields that the Messages API has, some of them in part.
+var carried = []llm.Field{
+	llm.FieldTemperature, llm.FieldTopP, llm.FieldTopK, llm.FieldMaxTokens, llm.FieldStop, llm.FieldSchema, llm.FieldEffort,
+	llm.FieldThinking, llm.FieldThinkingBudget, llm.FieldShowThinking, llm.FieldServiceTier, llm.FieldUser, llm.FieldTools,
+	llm.FieldStrict, llm.FieldToolChoice, llm.FieldParallel, llm.FieldCache, llm.FieldImage, llm.FieldImageURL,
+	llm.FieldDocument, llm.FieldDocumentURL, llm.FieldToolResultMedia, llm.FieldToolResultError, llm.FieldReasoning,
+	llm.FieldSignature,
+}
 
-// BuildRequest implements llm.Outbound for OpenAI's chat completions. A seed is left out, since it promises nothing, as are
-// service tiers, which are priced per provider, the names of speakers, reasoning that Anthropic has not signed, and empty
-// texts, which Anthropic refuses.
-func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API, []byte, error) {
-	if r.API != llm.OpenAIChat {
-		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "%s requests cannot be sent to an Anthropic provider", r.API)
+// BuildRequest implements llm.Outbound for every conversation. Texts of the system are hoisted to the top, wherever they
+// stand, what one side says in a row becomes one turn, and within it the results of tools come first, as the API demands.
+// Blank texts, which it refuses, are left out. Ids of tool calls that it would refuse are made anew.
+func (Dialect) BuildRequest(r *llm.Request, model string, loss *llm.Loss) (llm.API, []byte, error) {
+	if !r.Chats() {
+		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
+			"The provider behind this route speaks Anthropic's API, to which only conversations can be translated.")
 	}
 	c, err := r.Conversation()
 	if err != nil {
 		return "", nil, err
 	}
-	out := &request{Model: model, MaxTokens: defaultMaxTokens, Stream: r.Stream}
-	if err := cmp.Or(
-		out.params(&r.Params),
-		out.output(r.Params.OutputType, c.OutputSchema),
-		out.conversation(c),
-		out.tools(c),
-	); err != nil {
+	if err := loss.Check(r, c, "Anthropic's Messages API", carried...); err != nil {
 		return "", nil, err
 	}
+	b := builder{r: r, loss: loss, out: request{Model: model, MaxTokens: defaultMaxTokens, Stream: r.Stream}}
+	b.params(&r.Params)
+	b.thinking(c, &r.Params)
+	b.format(c.OutputSchema)
+	b.conversation(c)
+	b.tools(c)
 	if c.User != "" {
-		out.Metadata = &metadata{UserID: c.User}
+		b.out.Metadata = &metadata{UserID: c.User}
 	}
-	body, err := encode(out)
+	if b.err != nil {
+		return "", nil, b.err
+	}
+	body, err := encode(&b.out)
 	return llm.AnthropicMessages, body, err
 }
 
-func (q *request) params(p *llm.Params) error {
-	switch {
-	case p.Temperature.V > maxTemperature:
-		return refuse("temperature", "temperature: Anthropic models take 0 to 1, not %v", p.Temperature.V)
-	case p.ChoiceCount.V > 1:
-		return refuse("n", "n: Anthropic models give one choice, not %d", p.ChoiceCount.V)
-	case p.FrequencyPenalty.V != 0:
-		return refuse("frequency_penalty", "frequency_penalty: Anthropic models have none")
-	case p.PresencePenalty.V != 0:
-		return refuse("presence_penalty", "presence_penalty: Anthropic models have none")
+// builder makes one request. Its err is the first thing that cannot be.
+type builder struct {
+	r    *llm.Request
+	loss *llm.Loss
+	out  request
+	ids  callIDs
+	err  error
+}
+
+// lose tells that a value of f cannot be carried, and why.
+func (b *builder) lose(f llm.Field, why string) {
+	if err := b.loss.Field(b.r, f, why); err != nil {
+		b.fail(err)
 	}
+}
+
+func (b *builder) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+func (b *builder) params(p *llm.Params) {
+	q := &b.out
 	if p.MaxTokens.Set {
 		q.MaxTokens = p.MaxTokens.V
 	}
-	q.Temperature, q.TopP, q.TopK = pointer(p.Temperature), pointer(p.TopP), pointer(p.TopK)
-	q.StopSequences = p.Stop
-	switch p.ReasoningLevel {
-	case "", "none":
-	case "minimal":
-		q.OutputConfig = &outputConfig{Effort: "low"}
+	if p.Temperature.V > maxTemperature {
+		b.lose(llm.FieldTemperature, "Anthropic's models take 0 to 1")
+	} else {
+		q.Temperature = dialect.Pointer(p.Temperature)
+	}
+	q.TopP = dialect.Pointer(p.TopP)
+	if k := p.TopK.V; k < 0 || k != math.Trunc(k) {
+		b.lose(llm.FieldTopK, "Anthropic's models take whole numbers of 0 and more")
+	} else {
+		q.TopK = dialect.Pointer(p.TopK)
+	}
+	for _, s := range p.Stop {
+		if strings.TrimSpace(s) == "" {
+			b.lose(llm.FieldStop, "Anthropic's stop sequences hold more than white space")
+			continue
+		}
+		q.StopSequences = append(q.StopSequences, s)
+	}
+	switch p.ServiceTier {
+	case "", "default":
+	case "standard_only":
+		q.ServiceTier = p.ServiceTier
 	default:
-		q.OutputConfig = &outputConfig{Effort: p.ReasoningLevel}
+		b.lose(llm.FieldServiceTier, "service tiers are each provider's own; Anthropic's are auto and standard_only")
 	}
-	return nil
+	switch effort := p.Effort(); effort {
+	case "", "none":
+	case "low", "medium", "high", "xhigh", "max":
+		q.OutputConfig = &outputConfig{Effort: effort}
+	default:
+		b.lose(llm.FieldEffort, "Anthropic's efforts are low, medium, high, xhigh and max")
+	}
 }
 
-func pointer[T any](o llm.Opt[T]) *T {
-	if !o.Set {
-		return nil
+// thinking turns thinking on, within a budget or as the model sees fit, or off, which is also what an effort of none says.
+func (b *builder) thinking(c *llm.Conversation, p *llm.Params) {
+	if c.Thinking == "off" || c.Thinking == "" && p.Effort() == "none" {
+		if c.ThinkingBudget.V > 0 {
+			b.lose(llm.FieldThinkingBudget, "thinking is turned off")
+		}
+		b.out.Thinking = &thinking{Type: "disabled"}
+		return
 	}
-	return &o.V
+	budget := b.budget(c, p)
+	if c.Thinking == "" && budget == 0 && !c.ShowThinking.V {
+		return
+	}
+	t := &thinking{Type: "adaptive"}
+	if budget > 0 {
+		t.Type, t.Budget = "enabled", budget
+		if !p.MaxTokens.Set {
+			b.out.MaxTokens += budget // thinking counts
+		}
+	}
+	if c.ShowThinking.Set {
+		if t.Display = "omitted"; c.ShowThinking.V {
+			t.Display = "summarized"
+		}
+	}
+	b.out.Thinking = t
 }
 
-// output asks for an answer that follows schema, the one form of structured output there is.
-func (q *request) output(typ string, schema []byte) error {
+// budget is what thinking may use, 0 = not said.
+func (b *builder) budget(c *llm.Conversation, p *llm.Params) int64 {
+	n := c.ThinkingBudget
 	switch {
-	case typ == "" || typ == "text":
-		return nil
-	case typ != "json":
-		return refuse("modalities", "Anthropic models answer in text, not %s", typ)
-	case jsonscan.KindOf(schema) != jsonscan.Dict:
-		return refuse("response_format", "response_format: Anthropic models give JSON for a json_schema only")
+	case !n.Set:
+	case n.V < minBudget:
+		b.lose(llm.FieldThinkingBudget, "Anthropic's models think within 1024 tokens and more")
+	case p.MaxTokens.Set && n.V >= p.MaxTokens.V:
+		b.lose(llm.FieldThinkingBudget, "with Anthropic, thinking counts towards the limit of tokens and has to stay below it")
+	default:
+		return n.V
 	}
-	if q.OutputConfig == nil {
-		q.OutputConfig = new(outputConfig)
-	}
-	q.OutputConfig.Format = &outputFormat{Type: "json_schema", Schema: schema}
-	return nil
+	return 0
 }
 
-func (q *request) tools(c *llm.Conversation) error {
-	for i, t := range c.Tools {
+// format asks for an answer that follows schema, the one form of structured output there is.
+func (b *builder) format(schema []byte) {
+	switch {
+	case schema == nil:
+		return
+	case jsonscan.KindOf(schema) != jsonscan.Dict:
+		b.lose(llm.FieldSchema, "Anthropic's schemas are objects")
+		return
+	case b.out.OutputConfig == nil:
+		b.out.OutputConfig = new(outputConfig)
+	}
+	b.out.OutputConfig.Format = &outputFormat{Type: "json_schema", Schema: schema}
+}
+
+func (b *builder) tools(c *llm.Conversation) {
+	q := &b.out
+	for i := range c.Tools {
+		t := &c.Tools[i]
 		if t.Raw != nil {
-			return refuseAt("tools", i, "only functions can be sent to an Anthropic provider")
+			continue // Check has told
 		}
 		schema := t.Schema
 		if jsonscan.IsNull(schema) {
 			schema = []byte(`{"type":"object"}`)
 		}
-		q.Tools = append(q.Tools, tool{Name: t.Name, Description: t.Description, InputSchema: schema, Strict: t.Strict.V})
+		q.Tools = append(q.Tools, tool{Name: t.Name, Description: t.Description, InputSchema: schema, Strict: dialect.Pointer(t.Strict), Cache: b.cache(t.Cache)})
 	}
+	forced := c.ToolChoice == "required" || c.ToolChoice == "tool"
 	if len(q.Tools) == 0 {
-		return nil
+		if forced {
+			b.lose(llm.FieldToolChoice, "there is no tool to choose")
+		}
+		return
 	}
 	choice := toolChoice{Type: "auto"}
 	switch c.ToolChoice {
@@ -124,156 +208,70 @@ func (q *request) tools(c *llm.Conversation) error {
 	case "tool":
 		choice.Type, choice.Name = "tool", c.ToolChoiceName
 	default:
-		return refuse("tool_choice", "tool_choice: %s is unknown", c.ToolChoice)
+		b.lose(llm.FieldToolChoice, "Anthropic's are auto, any, tool and none")
 	}
 	choice.DisableParallel = c.ParallelToolCalls.Set && !c.ParallelToolCalls.V && choice.Type != "none"
 	if c.ToolChoice != "" || choice.DisableParallel {
 		q.ToolChoice = &choice
 	}
-	return nil
 }
 
 // conversation hoists the system's messages and merges what one side says in a row into one turn.
-func (q *request) conversation(c *llm.Conversation) error {
-	q.System = appendSystem(q.System, c.System)
+func (b *builder) conversation(c *llm.Conversation) {
+	b.system(c.System)
 	for i := range c.Messages {
 		m := &c.Messages[i]
-		var blocks []block
-		var err error
-		role := "user"
 		switch m.Role {
 		case llm.RoleSystem:
-			q.System = appendSystem(q.System, m.Parts)
-			continue
+			b.system(m.Parts)
 		case llm.RoleAssistant:
-			role = "assistant"
-			blocks, err = assistantBlocks(m.Parts, i)
-		case llm.RoleTool:
-			blocks, err = resultBlocks(m.Parts, i)
-		case llm.RoleUser:
-			blocks, err = userBlocks(m.Parts, i)
+			b.turn("assistant", b.assistant(m.Parts, i))
+		case llm.RoleUser, llm.RoleTool:
+			b.turn("user", b.user(m.Parts, i, m.Role == llm.RoleTool))
 		default:
-			err = refuseAt("messages", i, "the role %q is unknown", m.Role)
-		}
-		switch n := len(q.Messages); {
-		case err != nil:
-			return err
-		case len(blocks) == 0:
-		case n > 0 && q.Messages[n-1].Role == role:
-			q.Messages[n-1].Content = append(q.Messages[n-1].Content, blocks...)
-		default:
-			q.Messages = append(q.Messages, message{Role: role, Content: blocks})
+			b.fail(refuseAt("messages", i, "the role %q is unknown", m.Role))
 		}
 	}
+	q := &b.out
 	if len(q.Messages) == 0 {
-		return refuse("messages", "messages: at least one message of the user with content is needed")
+		b.fail(refuse("messages", "messages: at least one message of the user with content is needed"))
 	}
-	return nil
+	for i := range q.Messages {
+		slices.SortStableFunc(q.Messages[i].Content, func(x, y block) int { return order(x) - order(y) })
+	}
 }
 
-func appendSystem(dst []block, parts []llm.Part) []block {
+// order is 0 for what has to come first in a turn: the results of tools.
+func order(b block) int {
+	if b.Type == "tool_result" {
+		return 0
+	}
+	return 1
+}
+
+func (b *builder) turn(role string, blocks []block) {
+	q := &b.out
+	switch n := len(q.Messages); {
+	case len(blocks) == 0:
+	case n > 0 && q.Messages[n-1].Role == role:
+		q.Messages[n-1].Content = append(q.Messages[n-1].Content, blocks...)
+	default:
+		q.Messages = append(q.Messages, message{Role: role, Content: blocks})
+	}
+}
+
+func (b *builder) system(parts []llm.Part) {
 	for i := range parts {
-		dst = appendText(dst, &parts[i])
-	}
-	return dst
-}
-
-// appendText appends the text of p, unless it is blank, which Anthropic refuses.
-func appendText(dst []block, p *llm.Part) []block {
-	if strings.TrimSpace(p.Text) == "" {
-		return dst
-	}
-	return append(dst, block{Type: "text", Text: p.Text})
-}
-
-func userBlocks(parts []llm.Part, index int) ([]block, error) {
-	var out []block
-	for i := range parts {
-		p := &parts[i]
-		switch p.Kind {
+		switch p := &parts[i]; p.Kind {
 		case llm.PartText:
-			out = appendText(out, p)
+			b.out.System = b.text(b.out.System, p)
 		case llm.PartBlob, llm.PartURI:
-			b, err := mediaBlock(p, index)
-			if err != nil {
-				return nil, err
+			if f := mediaField(p); slices.Contains(carried, f) { // else Check has told
+				b.lose(f, "Anthropic's system text is text alone")
 			}
-			out = append(out, b)
+		case llm.PartFile, llm.PartServerTool, llm.PartOther: // Check has told
 		default:
-			return nil, refuseAt("messages", index, "holds content that cannot be sent to an Anthropic provider")
+			b.lose(llm.FieldSystem, "Anthropic's system text is text alone")
 		}
 	}
-	return out, nil
-}
-
-func assistantBlocks(parts []llm.Part, index int) ([]block, error) {
-	var out []block
-	for i := range parts {
-		p := &parts[i]
-		switch p.Kind {
-		case llm.PartText, llm.PartRefusal:
-			out = appendText(out, p)
-		case llm.PartReasoning:
-			if p.Signature != "" {
-				out = append(out, block{Type: "thinking", Thinking: p.Text, Signature: p.Signature})
-			}
-		case llm.PartToolCall:
-			input, err := dialect.Arguments(p, http.StatusBadRequest)
-			if err != nil {
-				return nil, refuseAt("messages", index, "the arguments of the tool call %q are not a JSON object", p.Name)
-			}
-			out = append(out, block{Type: "tool_use", ID: p.ID, Name: p.Name, Input: input})
-		default:
-			return nil, refuseAt("messages", index, "holds content that an Anthropic model cannot have said")
-		}
-	}
-	return out, nil
-}
-
-// resultBlocks joins the parts of one tool's result, which may come as several.
-func resultBlocks(parts []llm.Part, index int) ([]block, error) {
-	var out []block
-	for i := range parts {
-		p := &parts[i]
-		if p.Kind != llm.PartToolResult {
-			return nil, refuseAt("messages", index, "only text can be sent to an Anthropic provider as the result of a tool")
-		}
-		at := slices.IndexFunc(out, func(b block) bool { return b.ToolUseID == p.ID })
-		if at < 0 {
-			at = len(out)
-			out = append(out, block{Type: "tool_result", ToolUseID: p.ID})
-		}
-		out[at].Content = appendText(out[at].Content, p)
-		out[at].IsError = out[at].IsError || p.IsError
-	}
-	return out, nil
-}
-
-// mediaBlock is an image or a PDF document, by its media type.
-func mediaBlock(p *llm.Part, index int) (block, error) {
-	b, mime := block{Type: "image"}, p.MIME
-	switch {
-	case p.Kind == llm.PartBlob:
-		b.Source = &source{Type: "base64", MediaType: mime, Data: p.Data}
-	case strings.HasPrefix(p.URI, "data:"):
-		head, data, _ := strings.Cut(strings.TrimPrefix(p.URI, "data:"), ",")
-		var ok bool
-		if mime, ok = strings.CutSuffix(head, ";base64"); !ok {
-			return b, refuseAt("messages", index, "holds a data: URI that is not base64")
-		}
-		mime, _, _ = strings.Cut(mime, ";")
-		b.Source = &source{Type: "base64", MediaType: mime, Data: data}
-	case strings.HasPrefix(p.URI, "https://") || strings.HasPrefix(p.URI, "http://"):
-		b.Source = &source{Type: "url", URL: p.URI}
-	default:
-		return b, refuseAt("messages", index, "holds an image whose URL is neither http, https nor data")
-	}
-	switch {
-	case strings.HasPrefix(mime, "image/"):
-	case mime == mimePDF:
-		b.Type = "document"
-	default:
-		return b, refuseAt("messages", index, "holds content of type %q, which cannot be sent to an Anthropic provider", mime)
-	}
-	return b, nil
 }

@@ -34,11 +34,12 @@ func TestBuildRequest(t *testing.T) {
 	const fOut = `"tools":[{"name":"f","description":"F","input_schema":{"type":"object"},"strict":true}]`
 	for _, tt := range []struct{ name, body, want string }{
 		{"least", `{"model":"gpt",` + hi + `}`, head + hiOut + `}`},
-		{"parameters", `{"stream":true,"temperature":1,"top_p":0.5,"max_completion_tokens":9,"stop":"x","seed":1,"n":1,"user":"u",
-			"frequency_penalty":0,"reasoning_effort":"minimal",` + hi + `}`,
+		{"parameters", `{"stream":true,"temperature":1,"top_p":0.5,"max_completion_tokens":9,"stop":"x","n":1,"user":"u",
+			"frequency_penalty":0,"reasoning_effort":"low",` + hi + `}`,
 			`{"model":"claude-x","max_tokens":9,` + hiOut + `,"stream":true,"temperature":1,"top_p":0.5,"stop_sequences":["x"],` +
 				`"metadata":{"user_id":"u"},"output_config":{"effort":"low"}}`},
-		{"reasoning off", `{"reasoning_effort":"none","response_format":{"type":"text"},` + hi + `}`, head + hiOut + `}`},
+		{"reasoning off", `{"reasoning_effort":"none","response_format":{"type":"text"},` + hi + `}`,
+			head + hiOut + `,"thinking":{"type":"disabled"}}`},
 		{"systems are hoisted", `{"messages":[{"role":"developer","content":"a"},{"role":"user","content":"hi"},
 			{"role":"system","content":[{"type":"text","text":"b"},{"type":"text","text":" "}]}]}`,
 			head + `"system":[{"type":"text","text":"a"},{"type":"text","text":"b"}],` + hiOut + `}`},
@@ -51,7 +52,7 @@ func TestBuildRequest(t *testing.T) {
 			{"type":"file","file":{"file_data":"data:application/pdf;base64,cGRm","filename":"x.pdf"}}]}]}`,
 			head + `"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}},` +
 				`{"type":"image","source":{"type":"url","url":"https://x/y?z=<&>"}},` +
-				`{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"cGRm"}}]}]}`},
+				`{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"cGRm"},"title":"x.pdf"}]}]}`},
 		{"a round of tools", `{` + f + `,"messages":[{"role":"user","content":"hi"},
 			{"role":"assistant","content":null,"tool_calls":[
 				{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\": 12345678901234567890}"}},
@@ -97,18 +98,23 @@ func TestBuildRequestRefuses(t *testing.T) {
 		{`{"frequency_penalty":0.5,` + hi + `}`, "frequency_penalty"},
 		{`{"presence_penalty":-1,` + hi + `}`, "presence_penalty"},
 		{`{"response_format":{"type":"json_object"},` + hi + `}`, "response_format"},
-		{`{"tools":[{"type":"function","function":{"name":"f"}},{"type":"custom","custom":{"name":"c"}}],` + hi + `}`, "tools[1]"},
+		{`{"tools":[{"type":"function","function":{"name":"f"}},{"type":"custom","custom":{"name":"c"}}],` + hi + `}`, "tools.type"},
+		{`{"seed":1,` + hi + `}`, "seed"},
+		{`{"reasoning_effort":"minimal",` + hi + `}`, "reasoning_effort"},
+		{`{"stop":["a"," \n"],` + hi + `}`, "stop"},
+		{`{"service_tier":"flex",` + hi + `}`, "service_tier"},
+		{`{"tool_choice":"required",` + hi + `}`, "tool_choice"},
 		{`{"messages":[]}`, "messages"},
 		{`{"messages":[{"role":"system","content":"x"},{"role":"user","content":""}]}`, "messages"},
 		{`{"messages":[{"role":"robot","content":"x"}]}`, "messages[0]"},
 		{`{"messages":[{"role":"user","content":"hi"},{"role":"assistant","tool_calls":[{"id":"c","type":"function",
 			"function":{"name":"f","arguments":"{\"a\":"}}]}]}`, "messages[1]"},
 		{`{"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"[1]"}}]}]}`, "messages[0]"},
-		{`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"format":"wav","data":"aGk="}}]}]}`, "messages[0]"},
-		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,hi"}}]}]}`, "messages[0]"},
-		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:;base64,aGk="}}]}]}`, "messages[0]"},
-		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}`, "messages[0]"},
-		{`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, "messages[0]"},
+		{`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"format":"wav","data":"aGk="}}]}]}`, "messages.audio"},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,hi"}}]}]}`, "messages.image_url"},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:;base64,aGk="}}]}]}`, "messages.image"},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}`, "messages.image_url"},
+		{`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, "messages.file"},
 	} {
 		_, err := build(t, tt.body)
 		var e *llm.Error
@@ -119,7 +125,7 @@ func TestBuildRequestRefuses(t *testing.T) {
 }
 
 func TestBuildRequestOfOtherAPIs(t *testing.T) {
-	for _, api := range []llm.API{llm.OpenAICompletions, llm.OpenAIEmbeddings, llm.OpenAIImages, llm.OpenAIResponses} {
+	for _, api := range []llm.API{llm.OpenAICompletions, llm.OpenAIEmbeddings, llm.OpenAIImages} {
 		r, err := openai.Dialect{}.ParseRequest(api, &llm.Head{}, []byte(`{}`))
 		if err != nil {
 			t.Fatal(err)

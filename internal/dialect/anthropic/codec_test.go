@@ -63,7 +63,7 @@ func TestConversation(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &llm.Conversation{
-		System: []llm.Part{{Text: "sys"}},
+		System: []llm.Part{{Text: "sys", Cache: "default"}},
 		Messages: []llm.Message{
 			{Role: llm.RoleUser, Parts: []llm.Part{{Text: "one"}}},
 			{Role: llm.RoleUser, Parts: []llm.Part{
@@ -71,13 +71,15 @@ func TestConversation(t *testing.T) {
 				{Kind: llm.PartBlob, MIME: "image/png", Data: "aGk="},
 				{Kind: llm.PartURI, MIME: "image/*", URI: "https://x/y.png"},
 				{Kind: llm.PartFile, ID: "file_1"},
-				{Text: "doc"},
+				{Kind: llm.PartBlob, MIME: "text/plain", Data: "ZG9j", Name: "T"},
 				{Kind: llm.PartURI, MIME: "application/pdf", URI: "https://x/y.pdf"},
-				{Text: "chunk"},
-				{Text: "found"}}},
+				{Kind: llm.PartOther, Name: "document", Raw: []byte(`{"type": "document", "source": {"type": "content", "content": [` +
+					`{"type": "text", "text": "chunk"}]}}`)},
+				{Kind: llm.PartOther, Name: "search_result", Raw: []byte(`{"type": "search_result", "source": "https://x", "title": "S", ` +
+					`"content": [{"type": "text", "text": "found"}]}`)}}},
 			{Role: llm.RoleAssistant, Parts: []llm.Part{
 				{Kind: llm.PartReasoning, Text: "hm", Signature: "sig"},
-				{Kind: llm.PartOther, Name: "redacted_thinking", Raw: []byte(`{"type": "redacted_thinking", "data": "zz"}`)},
+				{Kind: llm.PartReasoning, Data: "zz"},
 				{Text: "three"},
 				{Kind: llm.PartToolCall, ID: "t1", Name: "f", Text: `{"a": 1}`},
 				{Kind: llm.PartServerTool, ID: "s1", Name: "web_search", Text: `{"query": "q"}`}}},
@@ -92,6 +94,7 @@ func TestConversation(t *testing.T) {
 			{Name: "web_search", Raw: []byte(`{"type": "web_search_20250305", "name": "web_search"}`)},
 		},
 		ToolChoice: "required", ParallelToolCalls: llm.Some(false), User: "u", OutputSchema: []byte(`{"type": "object"}`),
+		Extra: []llm.Extra{{Field: "messages.content.context", Raw: []byte(`"C"`)}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -135,7 +138,7 @@ func TestEditText(t *testing.T) {
 		t.Fatalf("an edit that changes nothing: %v, %v", changed, err)
 	}
 	want := []string{"system:sys", "user:one", "user:two", "user:T", "user:C", "user:doc", "user:chunk", "user:S", "user:found",
-		"assistant:three", "tool:r1", "tool:r2", "tool:plain", "user:four"}
+		"assistant:hm", "assistant:three", "assistant:q", "tool:r1", "tool:r2", "tool:plain", "user:four"}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Fatal(diff)
 	}
@@ -191,8 +194,11 @@ func TestEditTextExchanges(t *testing.T) {
 		var want, got []string
 		for _, m := range append([]llm.Message{{Parts: c.System}}, c.Messages...) {
 			for _, p := range m.Parts {
-				if p.Kind == llm.PartText || p.Kind == llm.PartToolResult {
+				switch p.Kind {
+				case llm.PartText, llm.PartToolResult:
 					want = append(want, p.Text)
+				case llm.PartToolCall:
+					want = appendStrings(want, decoded(t, []byte(p.Text)))
 				}
 			}
 		}
@@ -210,6 +216,23 @@ func TestEditTextExchanges(t *testing.T) {
 			t.Errorf("%s: %s", x.ID, diff)
 		}
 	}
+}
+
+// appendStrings appends the strings in v, a decoded JSON value.
+func appendStrings(dst []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		dst = append(dst, v)
+	case []any:
+		for _, e := range v {
+			dst = appendStrings(dst, e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			dst = appendStrings(dst, e)
+		}
+	}
+	return dst
 }
 
 func sorted(s []string) map[string]int {

@@ -1,8 +1,7 @@
 package anthropic
 
 import (
-	"strings"
-
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -32,238 +31,212 @@ func (completeCodec) Conversation(body []byte) (*llm.Conversation, error) {
 }
 
 // Conversation implements llm.Codec. The results of tools, which the API has the user send, become messages of their own
-// with the role tool.
+// with the role tool. Thinking that is adaptive is on without a budget.
 func (messagesCodec) Conversation(body []byte) (*llm.Conversation, error) {
-	c := new(llm.Conversation)
+	d := bodyReader{new(llm.Conversation)}
 	it := jsonscan.Object(body)
 	for it.Next() {
-		v := it.Value()
-		var err error
-		switch string(it.Key()) {
-		case "system":
-			c.System, err = appendContent(nil, v, "system")
-		case "messages":
-			c.Messages, err = messages(v)
-		case "tools":
-			c.Tools, err = tools(v)
-		case "tool_choice":
-			toolChoiceOf(c, v)
-		case "metadata":
-			c.User = jsonscan.String(jsonscan.Get(v, "user_id"))
-		case "output_config":
-			c.OutputSchema = jsonscan.Get(v, "format", "schema")
-		case "output_format":
-			c.OutputSchema = jsonscan.Get(v, "schema")
-		}
-		if err != nil {
+		if err := d.member(string(it.Key()), it.Value()); err != nil {
 			return nil, err
 		}
 	}
 	if err := it.Err(); err != nil {
 		return nil, malformed(err)
 	}
-	return c, nil
+	return d.c, nil
 }
 
-func messages(v []byte) ([]llm.Message, error) {
-	if jsonscan.IsNull(v) {
-		return nil, nil
-	}
-	var out []llm.Message
-	it := jsonscan.Array(v)
-	for it.Next() {
-		m, ok := scan(it.Value())
-		if !ok {
-			return nil, refuse("messages", "messages: expected a list of objects")
-		}
-		parts, err := appendContent(nil, m.content, "messages")
-		if err != nil {
-			return nil, err
-		}
-		out = appendTurn(out, roleOf(m.role), parts)
-	}
-	if it.Err() != nil {
-		return nil, refuse("messages", "messages: expected a list")
-	}
-	return out, nil
-}
+// bodyReader reads the body of POST /v1/messages (API reference, Messages) into c.
+type bodyReader struct{ c *llm.Conversation }
 
-func roleOf(v []byte) llm.Role {
-	switch string(word(v)) {
-	case "assistant":
-		return llm.RoleAssistant
+// member reads one member of the body. Those that llm.Params has are left out, as is the version that Bedrock and Vertex AI
+// take in the body.
+func (d bodyReader) member(name string, v []byte) (err error) {
+	c := d.c
+	switch name {
+	case "model", "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "service_tier", "stream", "anthropic_version":
 	case "system":
-		return llm.RoleSystem
-	}
-	return llm.RoleUser
-}
-
-// appendTurn appends a turn, cut where results of tools begin and end.
-func appendTurn(dst []llm.Message, role llm.Role, parts []llm.Part) []llm.Message {
-	from := 0
-	for i := 1; i <= len(parts); i++ {
-		if i < len(parts) && isResult(&parts[i]) == isResult(&parts[from]) {
-			continue
+		c.System, err = d.content(nil, v, "system")
+	case "messages":
+		err = d.messages(v)
+	case "tools":
+		err = d.tools(v)
+	case "tool_choice":
+		d.toolChoice(v)
+	case "thinking":
+		d.thinking(v)
+	case "metadata":
+		d.object(name, v, func(key string, v []byte) bool {
+			if key == "user_id" {
+				c.User = jsonscan.String(v)
+			}
+			return key == "user_id"
+		})
+	case "output_config":
+		d.object(name, v, func(key string, v []byte) bool {
+			if key == "format" {
+				d.format(name+".format", v)
+			}
+			return key == "format" || key == "effort"
+		})
+	case "output_format": // the beta's name
+		d.format(name, v)
+	case "speed":
+		if string(word(v)) != "standard" {
+			d.extra(name, v)
 		}
-		m := llm.Message{Role: role, Parts: parts[from:i:i]}
-		if isResult(&parts[from]) {
-			m.Role = llm.RoleTool
-		}
-		dst, from = append(dst, m), i
-	}
-	if len(parts) == 0 {
-		dst = append(dst, llm.Message{Role: role})
-	}
-	return dst
-}
-
-func isResult(p *llm.Part) bool { return p.Kind == llm.PartToolResult }
-
-// appendContent appends the parts of a content: a string, or a list of blocks.
-func appendContent(dst []llm.Part, v []byte, where string) ([]llm.Part, error) {
-	switch jsonscan.KindOf(v) {
-	case jsonscan.Invalid, jsonscan.Null:
-		return dst, nil
-	case jsonscan.Text:
-		return append(dst, llm.Part{Text: jsonscan.String(v)}), nil
-	}
-	it := jsonscan.Array(v)
-	for it.Next() {
-		b, ok := scan(it.Value())
-		if !ok {
-			return nil, refuse(where, "%s: expected content blocks", where)
-		}
-		var err error
-		if dst, err = appendBlock(dst, &b, it.Value(), where); err != nil {
-			return nil, err
-		}
-	}
-	if it.Err() != nil {
-		return nil, refuse(where, "%s: expected a string or a list of content blocks", where)
-	}
-	return dst, nil
-}
-
-func appendBlock(dst []llm.Part, b *fields, raw []byte, where string) ([]llm.Part, error) {
-	switch string(word(b.typ)) {
-	case "image", "document":
-		return appendSource(dst, b, raw, where)
-	case "search_result":
-		return appendContent(dst, b.content, where)
-	case "tool_result":
-		return appendResult(dst, b, where)
-	}
-	p := pieces{parts: dst}
-	p.block(b, raw, 0)
-	return p.parts, nil
-}
-
-// appendResult appends the result of a tool: its texts as one part, and what else it holds after it.
-func appendResult(dst []llm.Part, b *fields, where string) ([]llm.Part, error) {
-	inner, err := appendContent(nil, b.content, where)
-	if err != nil {
-		return nil, err
-	}
-	result := len(dst)
-	dst = append(dst, llm.Part{Kind: llm.PartToolResult, ID: jsonscan.String(b.toolUseID), IsError: jsonscan.Bool(b.isError)})
-	var texts []string
-	for _, p := range inner {
-		if p.Kind == llm.PartText {
-			texts = append(texts, p.Text)
-		} else {
-			dst = append(dst, p)
-		}
-	}
-	dst[result].Text = strings.Join(texts, "\n")
-	return dst, nil
-}
-
-// appendSource appends an image or a document.
-func appendSource(dst []llm.Part, b *fields, raw []byte, where string) ([]llm.Part, error) {
-	var typ, mime, data, uri, id, content []byte
-	for it := jsonscan.Object(b.source); it.Next(); {
-		switch v := it.Value(); string(it.Key()) {
-		case "type":
-			typ = v
-		case "media_type":
-			mime = v
-		case "data":
-			data = v
-		case "url":
-			uri = v
-		case "file_id":
-			id = v
-		case "content":
-			content = v
-		}
-	}
-	p := llm.Part{MIME: jsonscan.String(mime)}
-	switch string(word(typ)) {
-	case "base64":
-		p.Kind, p.Data = llm.PartBlob, jsonscan.String(data)
-	case "url":
-		p.Kind, p.URI, p.MIME = llm.PartURI, jsonscan.String(uri), mimeImage
-		if string(word(b.typ)) == "document" {
-			p.MIME = mimePDF
-		}
-	case "file":
-		p.Kind, p.ID = llm.PartFile, jsonscan.String(id)
-	case "text":
-		p = llm.Part{Text: jsonscan.String(data)}
-	case "content":
-		return appendContent(dst, content, where)
 	default:
-		p = llm.Part{Kind: llm.PartOther, Name: string(word(b.typ)), Raw: raw}
+		d.extra(name, v)
 	}
-	return append(dst, p), nil
+	return err
+}
+
+// extra keeps a member that has no neutral form. One that is null says nothing.
+func (d bodyReader) extra(field string, v []byte) {
+	if !jsonscan.IsNull(v) {
+		d.c.Extra = append(d.c.Extra, llm.Extra{Field: field, Raw: v})
+	}
+}
+
+// object offers the members of the object v to known; those that it does not know are extra.
+func (d bodyReader) object(field string, v []byte, known func(key string, v []byte) bool) {
+	if jsonscan.KindOf(v) != jsonscan.Dict {
+		d.extra(field, v)
+		return
+	}
+	for it := jsonscan.Object(v); it.Next(); {
+		if key := string(it.Key()); !known(key, it.Value()) {
+			d.extra(field+"."+key, it.Value())
+		}
+	}
+}
+
+func (d bodyReader) format(field string, v []byte) {
+	d.object(field, v, func(key string, v []byte) bool {
+		switch {
+		case key == "schema" && !jsonscan.IsNull(v):
+			d.c.OutputSchema = v
+		case key == "name":
+			d.c.OutputName = jsonscan.String(v)
+		}
+		return key == "type" || key == "schema" || key == "name"
+	})
+}
+
+func (d bodyReader) thinking(v []byte) {
+	c := d.c
+	d.object("thinking", v, func(key string, v []byte) bool {
+		w := string(word(v))
+		switch key {
+		case "type":
+			switch w {
+			case "enabled", "adaptive":
+				c.Thinking = "on"
+			case "disabled":
+				c.Thinking = "off"
+			default:
+				return false
+			}
+		case "budget_tokens":
+			dialect.SetInt(&c.ThinkingBudget, v)
+		case "display":
+			if w != "summarized" && w != "omitted" {
+				return false
+			}
+			c.ShowThinking = llm.Some(w == "summarized")
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (d bodyReader) toolChoice(v []byte) {
+	c := d.c
+	d.object("tool_choice", v, func(key string, v []byte) bool {
+		switch key {
+		case "type":
+			switch w := string(word(v)); w {
+			case "any":
+				c.ToolChoice = "required"
+			case "auto", "none", "tool":
+				c.ToolChoice = w
+			default:
+				return false
+			}
+		case "name":
+			c.ToolChoiceName = jsonscan.String(v)
+		case "disable_parallel_tool_use":
+			c.ParallelToolCalls = llm.Some(!jsonscan.Bool(v))
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 // tools reads tool definitions. Those with a type of their own run on the provider's side or are known to the model.
-func tools(v []byte) ([]llm.Tool, error) {
+func (d bodyReader) tools(v []byte) error {
 	if jsonscan.IsNull(v) {
-		return nil, nil
+		return nil
 	}
-	var out []llm.Tool
 	it := jsonscan.Array(v)
 	for it.Next() {
-		t := llm.Tool{}
-		typ := ""
-		for m := jsonscan.Object(it.Value()); m.Next(); {
-			switch string(m.Key()) {
-			case "type":
-				typ = jsonscan.String(m.Value())
-			case "name":
-				t.Name = jsonscan.String(m.Value())
-			case "description":
-				t.Description = jsonscan.String(m.Value())
-			case "input_schema":
-				t.Schema = m.Value()
-			case "strict":
-				t.Strict = llm.Some(jsonscan.Bool(m.Value()))
-			}
+		t := llm.Tool{Name: jsonscan.String(jsonscan.Get(it.Value(), "name")), Cache: d.cache(jsonscan.Get(it.Value(), "cache_control"), "tools")}
+		if typ := jsonscan.String(jsonscan.Get(it.Value(), "type")); typ != "" && typ != "custom" {
+			t.Raw = it.Value()
+		} else {
+			d.function(&t, it.Value())
 		}
-		if typ != "" && typ != "custom" {
-			t = llm.Tool{Name: t.Name, Raw: it.Value()}
-		}
-		out = append(out, t)
+		d.c.Tools = append(d.c.Tools, t)
 	}
 	if it.Err() != nil {
-		return nil, refuse("tools", "tools: expected a list")
+		return refuse("tools", "tools: expected a list")
 	}
-	return out, nil
+	return nil
 }
 
-func toolChoiceOf(c *llm.Conversation, v []byte) {
-	for it := jsonscan.Object(v); it.Next(); {
-		switch string(it.Key()) {
-		case "type":
-			if c.ToolChoice = jsonscan.String(it.Value()); c.ToolChoice == "any" {
-				c.ToolChoice = "required"
+// function reads the definition of a function of the client's.
+func (d bodyReader) function(t *llm.Tool, v []byte) {
+	d.object("tools", v, func(key string, v []byte) bool {
+		switch key {
+		case "type", "name", "cache_control":
+		case "description":
+			t.Description = jsonscan.String(v)
+		case "input_schema":
+			if !jsonscan.IsNull(v) {
+				t.Schema = v
 			}
-		case "name":
-			c.ToolChoiceName = jsonscan.String(it.Value())
-		case "disable_parallel_tool_use":
-			c.ParallelToolCalls = llm.Some(!jsonscan.Bool(it.Value()))
+		case "strict":
+			if !jsonscan.IsNull(v) {
+				t.Strict = llm.Some(jsonscan.Bool(v))
+			}
+		case "defer_loading":
+			return !jsonscan.Bool(v)
+		case "allowed_callers":
+			callers := jsonscan.Strings(v)
+			return len(callers) == 1 && callers[0] == "direct"
+		default:
+			return false
 		}
+		return true
+	})
+}
+
+// cache is how long v, a cache_control of what field names, has something cached, as Part.Cache says it.
+func (d bodyReader) cache(v []byte, field string) string {
+	if jsonscan.IsNull(v) {
+		return ""
 	}
+	ttl := "default"
+	d.object(field+".cache_control", v, func(key string, v []byte) bool {
+		switch {
+		case key == "type":
+			return string(word(v)) == "ephemeral"
+		case key == "ttl" && !jsonscan.IsNull(v):
+			ttl = jsonscan.String(v)
+		}
+		return key == "ttl"
+	})
+	return ttl
 }

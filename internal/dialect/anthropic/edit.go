@@ -1,6 +1,8 @@
 package anthropic
 
 import (
+	"strings"
+
 	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
@@ -18,8 +20,8 @@ func (completeCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 	return e.finish(it.Err())
 }
 
-// EditText implements llm.Codec. Thinking is left alone, since the provider signed it, and so are the inputs of tools, which
-// are data.
+// EditText implements llm.Codec. Anthropic takes back thinking that it has signed only as it was, and sees through the
+// signature what the text was: a signed block whose text changes becomes a block of text, which is all that can be kept of it.
 func (messagesCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 	e := newEditor(body, edit)
 	it := jsonscan.Object(body)
@@ -78,8 +80,15 @@ func (e *editor) content(role llm.Role, v []byte) {
 // block walks one content block in the order of its members.
 func (e *editor) block(role llm.Role, v []byte) {
 	typ := string(word(jsonscan.Get(v, "type")))
-	if typ == "tool_result" {
+	switch {
+	case typ == "tool_result":
 		role = llm.RoleTool
+	case typ == "thinking":
+		e.thinking(role, v)
+		return
+	case strings.HasSuffix(typ, "_tool_result"):
+		e.found(llm.RoleTool, v)
+		return
 	}
 	for it := jsonscan.Object(v); it.Next(); {
 		switch string(it.Key()) {
@@ -87,6 +96,10 @@ func (e *editor) block(role llm.Role, v []byte) {
 			e.Offer(role, it.Value())
 		case "content":
 			e.content(role, it.Value())
+		case "input":
+			e.Values(role, it.Value())
+		case "citations":
+			e.found(role, it.Value())
 		case "title", "context":
 			if typ == "document" || typ == "search_result" {
 				e.Offer(role, it.Value())
@@ -94,6 +107,44 @@ func (e *editor) block(role llm.Role, v []byte) {
 		case "source":
 			if typ == "document" {
 				e.source(role, it.Value())
+			}
+		}
+	}
+}
+
+func (e *editor) thinking(role llm.Role, v []byte) {
+	text := jsonscan.Get(v, "thinking")
+	if jsonscan.String(jsonscan.Get(v, "signature")) == "" {
+		e.Offer(role, text)
+		return
+	}
+	s := jsonscan.String(text)
+	if s == "" { // the provider showed none of it
+		return
+	}
+	if s, changed := e.Edit(role, s); changed {
+		with := jsonscan.AppendString([]byte(`{"type":"text","text":`), s)
+		e.Replace(v, append(with, '}'))
+	}
+}
+
+// found walks what a tool on the provider's side found, or what a model quotes of it: all strings but the API's own.
+func (e *editor) found(role llm.Role, v []byte) {
+	switch jsonscan.KindOf(v) {
+	case jsonscan.Text:
+		e.Offer(role, v)
+	case jsonscan.List:
+		for it := jsonscan.Array(v); it.Next(); {
+			e.found(role, it.Value())
+		}
+	case jsonscan.Dict:
+		encoded := string(word(jsonscan.Get(v, "type"))) == "base64"
+		for it := jsonscan.Object(v); it.Next(); {
+			switch key := string(it.Key()); {
+			case strings.HasPrefix(key, "encrypted_") || encoded && key == "data":
+			case key != "type" && key != "id" && key != "tool_use_id" && key != "file_id" && key != "tool_name" && key != "media_type" &&
+				key != "error_code" && key != "cache_control" && key != "caller":
+				e.found(role, it.Value())
 			}
 		}
 	}

@@ -13,7 +13,7 @@ type fields struct {
 	text, thinking, signature, partial, completion     []byte
 	input, toolUseID, isError                          []byte
 	content, source, message, delta, block, usage, err []byte
-	stopReason                                         []byte
+	stopReason, stopSequence, data, cache, title       []byte
 }
 
 // scan reads the fields of the object v, in one pass; ok is false when v is not an object.
@@ -96,6 +96,14 @@ func (f *fields) structure(name string) *[]byte {
 		return &f.err
 	case "stop_reason":
 		return &f.stopReason
+	case "stop_sequence":
+		return &f.stopSequence
+	case "data":
+		return &f.data
+	case "cache_control":
+		return &f.cache
+	case "title":
+		return &f.title
 	}
 	return nil
 }

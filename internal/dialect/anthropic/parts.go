@@ -81,7 +81,9 @@ func (p *pieces) start(b *fields, raw []byte, index int) {
 	case "text":
 		p.text(llm.PartText, b.text, index)
 	case "thinking":
-		p.text(llm.PartReasoning, b.thinking, index)
+		if part := (llm.Part{Kind: llm.PartReasoning, Index: index, Text: jsonscan.String(b.thinking), Signature: jsonscan.String(b.signature)}); part.Text != "" || part.Signature != "" {
+			p.add(part, b.thinking)
+		}
 	default:
 		n := len(p.parts)
 		p.block(b, raw, index)
@@ -101,6 +103,9 @@ func (p *pieces) block(b *fields, raw []byte, index int) {
 	case "thinking":
 		part.Kind, part.Text, part.Signature = llm.PartReasoning, jsonscan.String(b.thinking), jsonscan.String(b.signature)
 		p.add(part, b.thinking)
+	case "redacted_thinking":
+		part.Kind, part.Data = llm.PartReasoning, jsonscan.String(b.data)
+		p.add(part, nil)
 	case "tool_use", "server_tool_use", "mcp_tool_use":
 		part.Kind = llm.PartToolCall
 		if typ != "tool_use" {

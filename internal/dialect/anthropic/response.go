@@ -43,7 +43,7 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 		}
 	case "message_delta":
 		if inner, ok := scan(m.delta); ok {
-			ev.Choices = append(ev.Choices, llm.Choice{Finish: jsonscan.String(inner.stopReason)})
+			ev.Choices = append(ev.Choices, choice(&inner))
 		}
 		d.count(m.usage, ev)
 	case "message_stop":
@@ -82,8 +82,12 @@ func isContent(event string) bool {
 // head reads what a message or a completion says about itself.
 func (d *decoder) head(m *fields, ev *llm.Event) {
 	ev.ID, ev.Model = jsonscan.String(m.id), jsonscan.String(m.model)
-	ev.Choices = append(ev.Choices, llm.Choice{Finish: jsonscan.String(m.stopReason)})
+	ev.Choices = append(ev.Choices, choice(m))
 	d.count(m.usage, ev)
+}
+
+func choice(m *fields) llm.Choice {
+	return llm.Choice{Finish: jsonscan.String(m.stopReason), Stop: jsonscan.String(m.stopSequence)}
 }
 
 // fail reads an error object. An error response is whole with it; an error event cuts a stream short.

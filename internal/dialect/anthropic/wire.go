@@ -19,6 +19,8 @@ type request struct {
 	Tools         []tool        `json:"tools,omitempty"`
 	ToolChoice    *toolChoice   `json:"tool_choice,omitempty"`
 	Metadata      *metadata     `json:"metadata,omitempty"`
+	ServiceTier   string        `json:"service_tier,omitempty"`
+	Thinking      *thinking     `json:"thinking,omitempty"`
 	OutputConfig  *outputConfig `json:"output_config,omitempty"`
 }
 
@@ -27,12 +29,13 @@ type message struct {
 	Content []block `json:"content"`
 }
 
-// block is a content block of any type, in requests and responses.
+// block is a content block of any type, in requests and responses. What a type demands is there even when it is empty.
 type block struct {
 	Type      string          `json:"type"`
 	Text      string          `json:"text,omitempty"`
-	Thinking  string          `json:"thinking,omitempty"`
-	Signature string          `json:"signature,omitempty"`
+	Thinking  *string         `json:"thinking,omitempty"`
+	Signature *string         `json:"signature,omitempty"`
+	Data      string          `json:"data,omitempty"`
 	ID        string          `json:"id,omitempty"`
 	Name      string          `json:"name,omitempty"`
 	Input     json.RawMessage `json:"input,omitempty"`
@@ -40,6 +43,8 @@ type block struct {
 	Content   []block         `json:"content,omitempty"`
 	IsError   bool            `json:"is_error,omitempty"`
 	Source    *source         `json:"source,omitempty"`
+	Title     string          `json:"title,omitempty"`
+	Cache     *cacheControl   `json:"cache_control,omitempty"`
 }
 
 type source struct {
@@ -49,11 +54,23 @@ type source struct {
 	URL       string `json:"url,omitempty"`
 }
 
+type cacheControl struct {
+	Type string `json:"type"`
+	TTL  string `json:"ttl,omitempty"`
+}
+
+type thinking struct {
+	Type    string `json:"type"`
+	Budget  int64  `json:"budget_tokens,omitempty"`
+	Display string `json:"display,omitempty"`
+}
+
 type tool struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	InputSchema json.RawMessage `json:"input_schema"`
-	Strict      bool            `json:"strict,omitempty"`
+	Strict      *bool           `json:"strict,omitempty"`
+	Cache       *cacheControl   `json:"cache_control,omitempty"`
 }
 
 type toolChoice struct {
@@ -94,6 +111,12 @@ type wireUsage struct {
 	CacheWrite *int64 `json:"cache_creation_input_tokens,omitempty"`
 	CacheRead  *int64 `json:"cache_read_input_tokens,omitempty"`
 	Output     int64  `json:"output_tokens"`
+
+	Details *outputDetails `json:"output_tokens_details,omitempty"`
+}
+
+type outputDetails struct {
+	Thinking int64 `json:"thinking_tokens"`
 }
 
 // encode is JSON without the escapes that only HTML needs, and without a line feed.

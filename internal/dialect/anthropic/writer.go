@@ -1,11 +1,14 @@
 package anthropic
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
@@ -16,31 +19,31 @@ import (
 const maxBlocks = 1024
 
 // NewWriter implements llm.Inbound for the Messages API.
-func (Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
+func (Dialect) NewWriter(r *llm.Request, loss *llm.Loss) (llm.Writer, error) {
+	a := answer{loss: loss, asked: r.Model}
 	switch {
 	case r.API != llm.AnthropicMessages:
 		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "the text completions API is answered by Anthropic providers only")
 	case r.Stream:
-		return new(streamWriter), nil
+		return &streamWriter{answer: a}, nil
 	}
-	return new(wholeWriter), nil
+	return &wholeWriter{answer: a}, nil
 }
 
 // answer is what events of another dialect said about the response so far.
 type answer struct {
-	id, model, finish string
-	usage             llm.Usage
-	tools             bool // the model called one
-	err               *llm.Error
+	loss           *llm.Loss
+	asked          string // the model that the client asked for
+	id, model      string
+	finish, stop   string
+	usage          llm.Usage
+	tools, refused bool // the model called a tool, refused
+	calls          int  // that were given ids
+	err            *llm.Error
 }
 
 func (a *answer) note(ev *llm.Event) {
-	if a.id == "" {
-		a.id = ev.ID
-	}
-	if a.model == "" {
-		a.model = ev.Model
-	}
+	a.id, a.model = cmp.Or(a.id, ev.ID), cmp.Or(a.model, ev.Model)
 	if ev.Usage != nil {
 		a.usage = *ev.Usage
 	}
@@ -48,62 +51,131 @@ func (a *answer) note(ev *llm.Event) {
 		a.err = ev.Err
 	}
 	for _, c := range ev.Choices {
-		if c.Index == 0 && c.Finish != "" {
-			a.finish = c.Finish
+		if c.Index != 0 {
+			a.loss.Lost("choices")
+			continue
 		}
+		a.finish, a.stop = cmp.Or(c.Finish, a.finish), cmp.Or(c.Stop, a.stop)
 	}
 }
 
-// stopReason translates the finish reasons of OpenAI's and Ollama's APIs and of Gemini's, whose words are in capitals; nil
-// when none came. Other words stay as they are. Providers that finish a call of a tool with "stop" are corrected.
+// block is the type of the block that p belongs to, "" for a part that has none, whose loss it notes.
+func (a *answer) block(p *llm.Part) string {
+	if p.Repeat {
+		return ""
+	}
+	if p.Choice != 0 {
+		a.loss.Lost("choices")
+		return ""
+	}
+	if len(p.Logprobs) > 0 {
+		a.loss.Lost("logprobs")
+	}
+	switch p.Kind {
+	case llm.PartText:
+		return "text"
+	case llm.PartRefusal:
+		a.refused = a.refused || p.Text != ""
+		return "text"
+	case llm.PartReasoning:
+		if p.Data != "" {
+			return "redacted_thinking"
+		}
+		return "thinking"
+	case llm.PartToolCall:
+		a.tools = true
+		return "tool_use"
+	case llm.PartServerTool:
+		a.loss.Lost("server_tools")
+	case llm.PartBlob, llm.PartURI, llm.PartFile:
+		a.loss.Lost("media")
+	default:
+		a.loss.Lost("content")
+	}
+	return ""
+}
+
+// callID is the id of the tool call p, made up when the provider gave none.
+func (a *answer) callID(p *llm.Part) string {
+	a.calls++
+	if p.ID != "" {
+		return p.ID
+	}
+	a.identify()
+	return "toolu_" + cleanID(strings.TrimPrefix(a.id, "msg_")) + "_" + strconv.Itoa(a.calls)
+}
+
+// identify names the response when the provider did not.
+func (a *answer) identify() {
+	if a.id == "" {
+		a.id = fmt.Sprintf("msg_%016x", rand.Uint64()) //nolint:gosec // told apart, not kept secret
+	}
+}
+
+// stopReason is Anthropic's word for why the answer ended (API reference, Messages, stop_reason), nil when nobody said. Words
+// that are Anthropic's own stay. A call of a tool and a refusal say more than a stop does.
 func (a *answer) stopReason() *string {
 	reason := a.finish
 	switch reason {
 	case "":
 		return nil
-	case "stop", "STOP":
-		reason = "end_turn"
-	case "length", "MAX_TOKENS":
-		reason = "max_tokens"
-	case "tool_calls", "function_call":
-		reason = "tool_use"
-	case "content_filter", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII":
-		reason = "refusal"
+	case "max_tokens", "pause_turn", "refusal", "model_context_window_exceeded":
+		return &reason
 	}
-	if reason == "end_turn" && a.tools {
+	switch llm.FinishOf(reason) {
+	case llm.FinishLength:
+		reason = "max_tokens"
+	case llm.FinishTools:
 		reason = "tool_use"
+	case llm.FinishFilter:
+		reason = "refusal"
+	case llm.FinishOther:
+		a.loss.Lost("finish_reason")
+		fallthrough
+	default:
+		switch {
+		case a.tools:
+			reason = "tool_use"
+		case a.refused:
+			reason = "refusal"
+		case a.stop != "" || reason == "stop_sequence":
+			reason = "stop_sequence"
+		default:
+			reason = "end_turn"
+		}
 	}
 	return &reason
+}
+
+// stopSequence is the sequence that ended the answer, nil when none did.
+func (a *answer) stopSequence() *string {
+	if a.stop == "" {
+		return nil
+	}
+	return &a.stop
 }
 
 // wire is the usage in Anthropic's terms. Both totals are there even when nothing was reported: clients count on them.
 func (a *answer) wire() wireUsage {
 	u := &a.usage
-	return wireUsage{
+	w := wireUsage{
 		Input:      max(0, u.Input.V-u.CacheRead.V-u.CacheWrite.V),
-		CacheWrite: pointer(u.CacheWrite),
-		CacheRead:  pointer(u.CacheRead),
+		CacheWrite: dialect.Pointer(u.CacheWrite),
+		CacheRead:  dialect.Pointer(u.CacheRead),
 		Output:     u.Output.V,
 	}
-}
-
-// blockType is the type of the block that holds parts of a kind, "" for parts that Anthropic's clients do not know.
-func blockType(k llm.PartKind) string {
-	switch k {
-	case llm.PartText, llm.PartRefusal:
-		return "text"
-	case llm.PartReasoning:
-		return "thinking"
-	case llm.PartToolCall:
-		return "tool_use"
+	if u.Reasoning.Set {
+		w.Details = &outputDetails{Thinking: u.Reasoning.V}
 	}
-	return ""
+	return w
 }
 
-func (a *answer) message(content []block, stopReason *string) ([]byte, error) {
+// message is the message object; content is what is known of it when it begins.
+func (a *answer) message(content []block, stopReason, stopSequence *string) ([]byte, error) {
+	a.identify()
 	return encode(wireMessage{
-		ID: a.id, Type: "message", Role: "assistant", Model: a.model,
-		Content: content, StopReason: stopReason, Usage: a.wire(),
+		ID: a.id, Type: "message", Role: "assistant", Model: cmp.Or(a.model, a.asked),
+		Content: content, StopReason: stopReason, StopSequence: stopSequence, Usage: a.wire(),
 	})
 }
 
@@ -112,12 +184,18 @@ type wholeWriter struct {
 	answer
 	keys   []blockKey
 	blocks []block
-	inputs [][]byte // of the tools, by block
+	texts  []written // by block
+}
+
+// written is what a block holds: text, or the input of a tool.
+type written struct {
+	text      []byte
+	signature string
 }
 
 // blockKey says which block the parts of a response go to.
 type blockKey struct {
-	kind  llm.PartKind
+	typ   string
 	index int
 }
 
@@ -129,36 +207,27 @@ func (w *wholeWriter) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	w.note(ev)
 	for i := range ev.Parts {
 		p := &ev.Parts[i]
-		typ := blockType(p.Kind)
-		if typ == "" || p.Choice != 0 || p.Repeat {
+		typ := w.block(p)
+		if typ == "" {
 			continue
 		}
-		key := blockKey{p.Kind, p.Index}
+		key := blockKey{typ, p.Index}
 		at := slices.Index(w.keys, key)
-		if at < 0 {
+		if at < 0 || typ == "redacted_thinking" {
 			if at = len(w.keys); at >= maxBlocks {
 				return dst, fmt.Errorf("translate response: more than %d parts", maxBlocks)
 			}
-			w.keys, w.inputs = append(w.keys, key), append(w.inputs, nil)
-			w.blocks = append(w.blocks, block{Type: typ, ID: p.ID, Name: p.Name})
+			w.keys, w.texts = append(w.keys, key), append(w.texts, written{})
+			b := block{Type: typ, Data: p.Data}
+			if typ == "tool_use" {
+				b.ID, b.Name = w.callID(p), p.Name
+			}
+			w.blocks = append(w.blocks, b)
 		}
-		w.add(at, p)
+		w.texts[at].text = append(w.texts[at].text, p.Text...)
+		w.texts[at].signature += p.Signature
 	}
 	return dst, nil
-}
-
-func (w *wholeWriter) add(at int, p *llm.Part) {
-	b := &w.blocks[at]
-	switch p.Kind {
-	case llm.PartToolCall:
-		w.tools = true
-		w.inputs[at] = append(w.inputs[at], p.Text...)
-	case llm.PartReasoning:
-		b.Thinking += p.Text
-		b.Signature += p.Signature
-	default:
-		b.Text += p.Text
-	}
 }
 
 // Close implements llm.Writer. The input of a tool that is not a JSON object, as when the answer was cut short, becomes an
@@ -172,19 +241,28 @@ func (w *wholeWriter) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	}
 	content := make([]block, 0, len(w.blocks))
 	for i, b := range w.blocks {
-		switch {
-		case b.Type == "tool_use":
-			input, err := dialect.Arguments(&llm.Part{Name: b.Name, Text: string(w.inputs[i])}, http.StatusBadGateway)
+		text, signature := string(w.texts[i].text), w.texts[i].signature
+		switch b.Type {
+		case "tool_use":
+			input, err := dialect.Arguments(&llm.Part{Name: b.Name, Text: text}, http.StatusBadGateway)
 			if err != nil {
+				w.loss.Lost("tool_use.input")
 				input = json.RawMessage(emptyInput)
 			}
 			b.Input = input
-		case b.Text == "" && b.Thinking == "":
-			continue
+		case "thinking":
+			if text == "" && signature == "" {
+				continue
+			}
+			b.Thinking, b.Signature = &text, &signature
+		case "text":
+			if b.Text = text; text == "" {
+				continue
+			}
 		}
 		content = append(content, b)
 	}
-	body, err := w.message(content, w.stopReason())
+	body, err := w.message(content, w.stopReason(), w.stopSequence())
 	return append(dst, body...), err
 }
 
@@ -240,34 +318,35 @@ func (w *streamWriter) Close(dst []byte, e *llm.Error) ([]byte, error) {
 }
 
 func (w *streamWriter) part(dst []byte, p *llm.Part) ([]byte, error) {
-	typ := blockType(p.Kind)
-	if typ == "" || p.Choice != 0 || p.Repeat || p.Kind != llm.PartToolCall && p.Text == "" && p.Signature == "" {
+	typ := w.block(p)
+	if typ == "" || (typ == "text" || typ == "thinking") && p.Text == "" && p.Signature == "" {
 		return dst, nil
 	}
 	dst, err := w.start(dst)
 	if err != nil {
 		return dst, err
 	}
-	key := blockKey{p.Kind, p.Index}
+	key := blockKey{typ, p.Index}
 	at := slices.IndexFunc(w.open, func(b openBlock) bool { return b.key == key })
 	if at < 0 {
 		if w.next >= maxBlocks {
 			return dst, fmt.Errorf("translate response: more than %d parts", maxBlocks)
 		}
-		dst = w.stop(dst, func(b openBlock) bool { return b.key.kind != llm.PartToolCall })
+		dst = w.stop(dst, func(b openBlock) bool { return b.key.typ != "tool_use" })
 		at = len(w.open)
 		w.open = append(w.open, openBlock{key: key, index: w.next})
 		w.next++
 		dst = w.begin(dst, typ, p)
 	}
 	index := w.open[at].index
-	switch p.Kind {
-	case llm.PartToolCall:
-		w.tools = true
+	switch typ {
+	case "tool_use":
 		return appendDelta(dst, index, "input_json_delta", "partial_json", p.Text), nil
-	case llm.PartReasoning:
+	case "thinking":
 		dst = appendDelta(dst, index, "thinking_delta", "thinking", p.Text)
 		return appendDelta(dst, index, "signature_delta", "signature", p.Signature), nil
+	case "redacted_thinking": // comes whole
+		return w.stop(dst, func(b openBlock) bool { return b.key == key }), nil
 	}
 	return appendDelta(dst, index, "text_delta", "text", p.Text), nil
 }
@@ -278,7 +357,7 @@ func (w *streamWriter) start(dst []byte) ([]byte, error) {
 		return dst, nil
 	}
 	w.started = true
-	m, err := w.message([]block{}, nil)
+	m, err := w.message([]block{}, nil, nil)
 	if err != nil {
 		return dst, err
 	}
@@ -295,9 +374,12 @@ func (w *streamWriter) begin(dst []byte, typ string, p *llm.Part) []byte {
 		dst = append(dst, `,"content_block":{"type":"text","text":""}`...)
 	case "thinking":
 		dst = append(dst, `,"content_block":{"type":"thinking","thinking":"","signature":""}`...)
+	case "redacted_thinking":
+		dst = append(dst, `,"content_block":{"type":"redacted_thinking","data":`...)
+		dst = append(jsonscan.AppendString(dst, p.Data), '}')
 	default:
 		dst = append(dst, `,"content_block":{"type":"tool_use","id":`...)
-		dst = jsonscan.AppendString(dst, p.ID)
+		dst = jsonscan.AppendString(dst, w.callID(p))
 		dst = append(dst, `,"name":`...)
 		dst = jsonscan.AppendString(dst, p.Name)
 		dst = append(dst, `,"input":{}}`...)
@@ -336,6 +418,7 @@ func (w *streamWriter) finish(dst []byte) ([]byte, error) {
 		Usage wireUsage `json:"usage"`
 	}
 	delta.Type, delta.Usage, delta.Delta.StopReason = "message_delta", w.wire(), w.stopReason()
+	delta.Delta.StopSequence = w.stopSequence()
 	data, err := encode(delta)
 	if err != nil {
 		return dst, err
