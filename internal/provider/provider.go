@@ -187,7 +187,7 @@ var table = []Provider{
 		{Outbound: openai.Dialect{}, Base: "/v1beta/openai", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned, Own: "/v1beta/openai"},
 	}},
 	{Name: "vertexai", System: "gcp.vertex_ai", Bare: "/models/{model}:generateContent", Endpoints: []Endpoint{
-		{Outbound: gemini.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVertex},
+		{Outbound: gemini.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVertex, Adapt: gemini.OneInput},
 	}},
 	{Name: "bedrock", System: "aws.bedrock", Bare: "/model/{model}/converse", Endpoints: []Endpoint{
 		{Outbound: bedrock.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateBedrock, SigV4: "bedrock"},

@@ -145,6 +145,12 @@ func parameters(p *openai.ChatCompletionNewParams) {
 	p.User, p.Seed = openai.String("user-1"), openai.Int(7)
 }
 
+// anonymous are the parameters of which providers without a place for an end user have all.
+func anonymous(p *openai.ChatCompletionNewParams) {
+	parameters(p)
+	p.User = param.Opt[string]{}
+}
+
 func TestOpenAIToAnthropic(t *testing.T) {
 	const tools = `[{"name":"get_weather","description":"Looks it up.","input_schema":{"type":"object","properties":{"location":{"type":"string"}}}},
 		{"name":"get_time","input_schema":{"type":"object"}}]`

@@ -147,7 +147,7 @@ func TestPairs(t *testing.T) {
 		{"OpenAI to Ollama, whose own this is too", "/ollama/v1", "openai/chat", openAI(ask(llama, nil)), saysCompletion,
 			"{ID:chatcmpl-BqGj1 Model:" + gpt + " Content:Bonjour ! L’été à Paris… \"très\" chaud. Finish:stop Calls:[] Usage:{Prompt:1419 Completion:10 Total:1429 Cached:1280}}",
 			"/v1/chat/completions", want{name: "chat " + llama, attrs: answered("ollama", llama, gpt, "chatcmpl-BqGj1", 1419, 10, "stop")}},
-		{"OpenAI to Vertex AI", "/vertex/v1", "gemini/content", openAI(ask(flash, parameters)), saysCompletion,
+		{"OpenAI to Vertex AI", "/vertex/v1", "gemini/content", openAI(ask(flash, anonymous)), saysCompletion,
 			"{ID:eCrIaJ2EKv Model:gemini-2.5-flash Content:Hello “there”! Finish:stop Calls:[] Usage:{Prompt:8 Completion:62 Total:70 Cached:4}}",
 			"/v1/projects/proj/locations/europe-west4/publishers/google/models/gemini-2.5-flash:generateContent",
 			want{name: "chat " + flash, attrs: answered("gcp.vertex_ai", flash, flash, "eCrIaJ2EKv", 8, 62, "STOP")}},

@@ -16,48 +16,73 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// BuildRequest implements llm.Outbound for the chat APIs of other dialects. Reasoning of earlier turns is left out, since
-// only the provider that signed it can read it.
-func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API, []byte, error) {
-	if r.Op != llm.OpChat {
+// carried are the fields that generateContent has a place for, some of them with limits that are looked at one by one.
+var carried = []llm.Field{
+	llm.FieldTemperature, llm.FieldTopP, llm.FieldTopK, llm.FieldFrequency, llm.FieldPresence, llm.FieldMaxTokens, llm.FieldSeed,
+	llm.FieldStop, llm.FieldChoices, llm.FieldLogprobs, llm.FieldTopLogprobs, llm.FieldOutput, llm.FieldSchema, llm.FieldEffort,
+	llm.FieldThinking, llm.FieldThinkingBudget, llm.FieldShowThinking, llm.FieldTools, llm.FieldToolChoice, llm.FieldImage,
+	llm.FieldImageURL, llm.FieldDocument, llm.FieldDocumentURL, llm.FieldAudio, llm.FieldToolResultError, llm.FieldToolResultMedia,
+	llm.FieldReasoning, llm.FieldSignature, llm.FieldContent,
+}
+
+// BuildRequest implements llm.Outbound for conversations and embeddings of other dialects.
+func (Dialect) BuildRequest(r *llm.Request, model string, loss *llm.Loss) (llm.API, []byte, error) {
+	if !r.Chats() && r.Op != llm.OpEmbeddings {
 		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be sent to a %s provider.", r.API, llm.Gemini)
 	}
 	c, err := r.Conversation()
 	if err != nil {
-		return "", nil, refuse("messages", "The messages cannot be read: %v.", err)
+		return "", nil, refuse(r.Field(llm.FieldMessages), "The request cannot be read: %v.", err)
 	}
-	var out generateContentRequest
-	if err := contents(&out, c); err != nil {
+	b := builder{r: r, loss: loss, model: model, names: map[string]string{}}
+	if r.Op == llm.OpEmbeddings {
+		return b.embeddings(c)
+	}
+	if err := loss.Check(r, c, "Gemini's generateContent", carried...); err != nil {
 		return "", nil, err
 	}
-	if err := tools(&out, c); err != nil {
+	if err := b.contents(c); err != nil {
 		return "", nil, err
 	}
-	out.GenerationConfig = generationConfigOf(&r.Params, c, model)
-	body, err := json.Marshal(&out)
+	b.tools(c)
+	if err := b.config(c); err != nil {
+		return "", nil, err
+	}
+	body, err := json.Marshal(&b.out)
 	if err != nil {
 		return "", nil, fmt.Errorf("build a request: %w", err)
 	}
 	return llm.GeminiGenerate, body, nil
 }
 
-// refuse is the error for a request that the provider cannot take.
+// refuse is the error for a request that is not one.
 func refuse(param, format string, args ...any) *llm.Error {
 	e := llm.Errorf(http.StatusBadRequest, "INVALID_ARGUMENT", format, args...)
 	e.Param = param
 	return e
 }
 
+// builder makes one request.
+type builder struct {
+	r     *llm.Request
+	loss  *llm.Loss
+	model string
+	names map[string]string // of the functions, by call id
+	out   generateContentRequest
+}
+
+func (b *builder) cannot(f llm.Field, why string) error { return b.loss.Field(b.r, f, why) }
+
 // contents puts the messages in order: system text apart, and neighbours of one role joined, as turns have to alternate.
-func contents(out *generateContentRequest, c *llm.Conversation) error {
-	names := map[string]string{} // of the functions, by call id
-	system, err := partsOf(c.System, names, "system")
+func (b *builder) contents(c *llm.Conversation) error {
+	out := &b.out
+	system, err := b.parts(c.System, "system")
 	if err != nil {
 		return err
 	}
-	for i, m := range c.Messages {
-		at := fmt.Sprintf("messages[%d]", i)
-		parts, err := partsOf(m.Parts, names, at)
+	for i := range c.Messages {
+		m := &c.Messages[i]
+		parts, err := b.parts(m.Parts, fmt.Sprintf("messages[%d]", i))
 		if err != nil {
 			return err
 		}
@@ -68,6 +93,7 @@ func contents(out *generateContentRequest, c *llm.Conversation) error {
 			continue
 		case llm.RoleAssistant:
 			role = "model"
+			b.sign(parts)
 		}
 		if len(parts) == 0 {
 			continue
@@ -82,46 +108,134 @@ func contents(out *generateContentRequest, c *llm.Conversation) error {
 		out.SystemInstruction = &content{Parts: system}
 	}
 	if len(out.Contents) == 0 {
-		return refuse("messages", "There has to be a message that is not a system message.")
+		return refuse(b.r.Field(llm.FieldMessages), "There has to be a message that is not a system message.")
 	}
 	return nil
 }
 
-// partsOf translates the parts of one message, at says which, and notes the names of the functions that it calls.
-func partsOf(parts []llm.Part, names map[string]string, at string) ([]part, error) {
-	var out []part
+// unsigned stands for the signature of a function call that no Gemini model made (Thought signatures, FAQs).
+const unsigned = "skip_thought_signature_validator"
+
+// sign marks the first function call of a model's turn: models from Gemini 3 on refuse one without a signature.
+func (b *builder) sign(parts []part) {
+	if thinks(b.model) != byLevel {
+		return
+	}
 	for i := range parts {
-		p := &parts[i]
-		switch p.Kind {
-		case llm.PartText, llm.PartRefusal:
-			out = append(out, part{Text: &p.Text})
-		case llm.PartReasoning:
-		case llm.PartBlob:
-			out = append(out, part{InlineData: &media{MIMEType: cmp.Or(p.MIME, sniff(p.Data)), Data: p.Data}})
-		case llm.PartURI:
-			m, err := fileOf(p, at)
-			if err != nil {
-				return nil, err
+		if parts[i].FunctionCall != nil {
+			if parts[i].ThoughtSignature == "" {
+				parts[i].ThoughtSignature = unsigned
 			}
-			out = append(out, part{FileData: m})
-		case llm.PartToolCall:
-			args, err := dialect.Arguments(p, http.StatusBadRequest)
-			if err != nil {
-				return nil, err
-			}
-			names[p.ID] = p.Name
-			out = append(out, part{FunctionCall: &functionCall{ID: p.ID, Name: p.Name, Args: args}})
-		case llm.PartToolResult:
-			fr, err := responseOf(p, names, at)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, part{FunctionResponse: fr})
-		default:
-			return nil, refuse(at, "%s holds content that a Gemini model cannot take.", at)
+			return
 		}
 	}
-	return out, nil
+}
+
+// parts translates the parts of one message, at says which, and notes the names of the functions that it calls.
+func (b *builder) parts(parts []llm.Part, at string) ([]part, error) {
+	var out []part
+	signature := "" // of a part that is still to come
+	for i := range parts {
+		p := &parts[i]
+		if p.Kind == llm.PartReasoning {
+			if p.Data != "" {
+				if err := b.cannot(llm.FieldSignature, "what another provider has encrypted cannot be read by Gemini"); err != nil {
+					return nil, err
+				}
+			}
+			if p.Text != "" {
+				out = append(out, part{Text: &p.Text, Thought: true, ThoughtSignature: p.Signature})
+			} else if p.Signature != "" {
+				out = appendSignature(out, signature)
+				signature = p.Signature
+			}
+			continue
+		}
+		t, ok, err := b.part(p, at, out)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if signature != "" && (t.FunctionCall != nil || !callFollows(parts[i+1:])) {
+			t.ThoughtSignature, signature = signature, ""
+		}
+		out = append(out, t)
+	}
+	return appendSignature(out, signature), nil
+}
+
+// appendSignature appends a signature as Gemini itself sends one at the end of a stream.
+func appendSignature(out []part, signature string) []part {
+	if signature == "" {
+		return out
+	}
+	return append(out, part{Text: new(string), ThoughtSignature: signature})
+}
+
+// callFollows reports whether a signature is that of a function call behind other parts: dialects that keep reasoning apart from
+// text and calls do not say where it stood, and it is calls that need one.
+func callFollows(parts []llm.Part) bool {
+	for i := range parts {
+		switch p := &parts[i]; p.Kind {
+		case llm.PartToolCall:
+			return true
+		case llm.PartReasoning:
+			if p.Text == "" && p.Signature != "" {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// part translates p. ok is false when there is nothing to be put at the end of out: p may have gone into its last part.
+func (b *builder) part(p *llm.Part, at string, out []part) (t part, ok bool, err error) {
+	switch p.Kind {
+	case llm.PartText, llm.PartRefusal:
+		if fr := lastResponse(out); fr != nil {
+			appendResult(fr, p.Text)
+			return t, false, nil
+		}
+		return part{Text: &p.Text}, true, nil
+	case llm.PartBlob:
+		t.InlineData = &media{MIMEType: cmp.Or(p.MIME, sniff(p.Data)), Data: p.Data}
+		if fr := lastResponse(out); fr != nil {
+			if thinks(b.model) != byLevel {
+				return t, false, b.cannot(llm.FieldToolResultMedia, "Gemini models before Gemini 3 take text from tools alone")
+			}
+			fr.Parts = append(fr.Parts, t)
+			return t, false, nil
+		}
+		return t, true, nil
+	case llm.PartURI:
+		if lastResponse(out) != nil {
+			return t, false, b.cannot(llm.FieldToolResultMedia, "Gemini takes no URLs from tools")
+		}
+		t.FileData, err = b.file(p)
+		return t, t.FileData != nil, err
+	case llm.PartToolCall:
+		args, err := dialect.Arguments(p, http.StatusBadRequest)
+		if err != nil {
+			return t, false, err
+		}
+		b.names[p.ID] = p.Name
+		t.FunctionCall = &functionCall{ID: p.ID, Name: p.Name, Args: args}
+		return t, true, nil
+	case llm.PartToolResult:
+		t.FunctionResponse, err = b.response(p, at)
+		return t, t.FunctionResponse != nil, err
+	}
+	return t, false, b.cannot(llm.FieldContent, at+" holds content that Gemini has no form for")
+}
+
+// lastResponse is the function response that out ends with: what follows it in a tool's message belongs to it.
+func lastResponse(out []part) *functionResponse {
+	if n := len(out); n > 0 {
+		return out[n-1].FunctionResponse
+	}
+	return nil
 }
 
 // sniff tells the MIME type of base64 data by its first bytes, for clients of a dialect that does not name it.
@@ -130,63 +244,81 @@ func sniff(data string) string {
 	return http.DetectContentType(head)
 }
 
-// fileOf names the MIME type of a file by its URI where the client did not, or said no more than image/*, since FileData
-// needs one.
-func fileOf(p *llm.Part, at string) (*media, error) {
-	typ := p.MIME
-	if strings.HasSuffix(typ, "/*") {
-		typ = ""
+// file translates a URI: of Google's Files API, of Cloud Storage, or any that is public (File input methods). Its MIME type is
+// told by its name where the client did not tell, or said no more than image/*, since FileData needs one. It returns nil when
+// the part is to be left out.
+func (b *builder) file(p *llm.Part) (*media, error) {
+	field := llm.FieldDocumentURL
+	switch typ, _, _ := strings.Cut(p.MIME, "/"); typ {
+	case "", "image":
+		field = llm.FieldImageURL
+	case "audio":
+		field = llm.FieldAudio
+	case "video":
+		field = llm.FieldContent
 	}
-	if u, err := url.Parse(p.URI); typ == "" && err == nil {
+	u, err := url.Parse(p.URI)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "gs" {
+		return nil, b.cannot(field, "Gemini takes URLs of http, https and gs")
+	}
+	typ := p.MIME
+	if typ == "" || strings.HasSuffix(typ, "/*") {
 		typ, _, _ = strings.Cut(mime.TypeByExtension(path.Ext(u.Path)), ";")
 	}
 	if typ == "" {
-		return nil, refuse(at, "%s refers to a file whose type its URL does not tell: send the data instead.", at)
+		return nil, b.cannot(field, "Gemini has to be told the file's media type, and its URL does not show it: send the data instead")
 	}
 	return &media{MIMEType: typ, FileURI: p.URI}, nil
 }
 
-// responseOf wraps a result that is not an object, as FunctionResponse asks: under output, or error.
-func responseOf(p *llm.Part, names map[string]string, at string) (*functionResponse, error) {
-	name := p.Name
+// response wraps a result that is not an object, as FunctionResponse asks: under output, or error.
+func (b *builder) response(p *llm.Part, at string) (*functionResponse, error) {
+	name := cmp.Or(p.Name, b.names[p.ID])
 	if name == "" {
-		name = names[p.ID]
+		return nil, refuse(b.r.Field(llm.FieldMessages), "%s answers a tool call that no message before it makes.", at)
 	}
-	if name == "" {
-		return nil, refuse(at, "%s answers a tool call that no message before it makes.", at)
-	}
-	raw := json.RawMessage(p.Text)
-	if p.IsError || jsonscan.KindOf(raw) != jsonscan.Dict || jsonscan.Validate(raw) != nil {
+	fr := &functionResponse{ID: p.ID, Name: name, Response: json.RawMessage(p.Text)}
+	if p.IsError || jsonscan.KindOf(fr.Response) != jsonscan.Dict || jsonscan.Validate(fr.Response) != nil {
 		key := "output"
 		if p.IsError {
 			key = "error"
 		}
-		wrapped, err := json.Marshal(map[string]string{key: p.Text})
-		if err != nil {
-			return nil, fmt.Errorf("wrap a tool's result: %w", err)
-		}
-		raw = wrapped
+		fr.Response = wrap(key, p.Text)
 	}
-	return &functionResponse{ID: p.ID, Name: name, Response: raw}, nil
+	return fr, nil
 }
 
-func tools(out *generateContentRequest, c *llm.Conversation) error {
+func wrap(key, text string) json.RawMessage {
+	raw := append(jsonscan.AppendString([]byte("{"), key), ':')
+	return append(jsonscan.AppendString(raw, text), '}')
+}
+
+// appendResult appends more text to a tool's result.
+func appendResult(fr *functionResponse, text string) {
+	var key string
+	var value []byte
+	n := 0
+	each(fr.Response, func(k string, v []byte) { key, value, n = k, v, n+1 })
+	if n == 1 && (key == "output" || key == "error") && jsonscan.KindOf(value) == jsonscan.Text {
+		fr.Response = wrap(key, jsonscan.String(value)+text)
+		return
+	}
+	fr.Response = wrap("output", string(fr.Response)+text)
+}
+
+func (b *builder) tools(c *llm.Conversation) {
 	var t tool
 	for i := range c.Tools {
-		if c.Tools[i].Raw != nil {
-			return refuse("tools", "tools[%d] is not a function: a Gemini model cannot call it.", i)
+		if c.Tools[i].Raw == nil { // what is no function has been refused, or may be dropped
+			t.FunctionDeclarations = append(t.FunctionDeclarations, functionDeclaration{
+				Name: c.Tools[i].Name, Description: c.Tools[i].Description, ParametersJSONSchema: c.Tools[i].Schema,
+			})
 		}
-		t.FunctionDeclarations = append(t.FunctionDeclarations, functionDeclaration{
-			Name: c.Tools[i].Name, Description: c.Tools[i].Description, ParametersJSONSchema: c.Tools[i].Schema,
-		})
 	}
 	if len(t.FunctionDeclarations) == 0 {
-		return nil
+		return
 	}
-	out.Tools = []tool{t}
-	if c.ParallelToolCalls.Set && !c.ParallelToolCalls.V {
-		return refuse("parallel_tool_calls", "A Gemini model cannot be kept from calling several tools at once.")
-	}
+	b.out.Tools = []tool{t}
 	mode := functionCallingConfig{}
 	switch c.ToolChoice {
 	case "auto":
@@ -198,39 +330,7 @@ func tools(out *generateContentRequest, c *llm.Conversation) error {
 	case "tool":
 		mode.Mode, mode.AllowedFunctionNames = "ANY", []string{c.ToolChoiceName}
 	default:
-		return nil
+		return
 	}
-	out.ToolConfig = &toolConfig{mode}
-	return nil
-}
-
-func generationConfigOf(p *llm.Params, c *llm.Conversation, model string) *generationFields {
-	g := &generationFields{
-		Temperature: dialect.Pointer(p.Temperature), TopP: dialect.Pointer(p.TopP), TopK: dialect.Pointer(p.TopK),
-		MaxOutputTokens: dialect.Pointer(p.MaxTokens), CandidateCount: dialect.Pointer(p.ChoiceCount), StopSequences: p.Stop,
-		Seed: dialect.Pointer(p.Seed), PresencePenalty: dialect.Pointer(p.PresencePenalty), FrequencyPenalty: dialect.Pointer(p.FrequencyPenalty),
-		ThinkingConfig: thinking(p.ReasoningLevel, model),
-	}
-	if p.OutputType == "json" {
-		g.ResponseMIMEType, g.ResponseJSONSchema = "application/json", c.OutputSchema
-	}
-	return g
-}
-
-// thinking maps another provider's level: Gemini 3 has levels of its own, 2.5 budgets, which stand for the levels as in
-// Google's own OpenAI compatibility ("OpenAI compatibility", section "Thinking").
-func thinking(level, model string) *thinkingConfig {
-	budgets := map[string]int64{"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-	budget, known := budgets[level]
-	switch {
-	case !known:
-		return nil
-	case strings.Contains(model, "gemini-2.5"):
-		return &thinkingConfig{ThinkingBudget: &budget}
-	case !strings.Contains(model, "gemini-3"):
-		return nil
-	case level == "none":
-		level = "minimal"
-	}
-	return &thinkingConfig{ThinkingLevel: level}
+	b.out.ToolConfig = &toolConfig{mode}
 }

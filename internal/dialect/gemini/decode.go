@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/spanway/spanway/internal/dialect"
@@ -50,6 +51,13 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 	ev.ID, ev.Model = d.id.Of(m.id), d.model.Of(m.model)
 	ev.Usage = d.readUsage(&m)
 	ev.Dimensions = dimensions(m.embedding)
+	if d.parts {
+		elements(m.embedding, func(v []byte) {
+			if values := member(v, "values"); jsonscan.KindOf(values) == jsonscan.List {
+				ev.Vectors = append(ev.Vectors, values)
+			}
+		})
+	}
 	if jsonscan.KindOf(m.candidates) == jsonscan.List {
 		d.candidates(&m, ev)
 	}
@@ -149,7 +157,8 @@ func dimensions(v []byte) int {
 func (d *decoder) candidates(m *response, ev *llm.Event) {
 	zero, n := false, 0
 	for it := jsonscan.Array(m.candidates); it.Next(); n++ {
-		index, finish, content, placed := 0, "", []byte(nil), false
+		index, finish, placed := 0, "", false
+		var content, logprobs []byte
 		for c := jsonscan.Object(it.Value()); c.Next(); {
 			switch v := c.Value(); string(c.Key()) {
 			case "index":
@@ -160,6 +169,8 @@ func (d *decoder) candidates(m *response, ev *llm.Event) {
 				finish = d.finishReason(v, m.vertex)
 			case "content":
 				content = v
+			case "logprobsResult":
+				logprobs = v
 			}
 		}
 		if !placed && zero {
@@ -169,7 +180,9 @@ func (d *decoder) candidates(m *response, ev *llm.Event) {
 		d.track(index, finish != "")
 		ev.Choices = append(ev.Choices, llm.Choice{Index: index, Finish: finish})
 		if d.parts && jsonscan.KindOf(content) == jsonscan.Dict {
+			n := len(ev.Parts)
 			d.content(content, index, ev)
+			setLogprobs(ev.Parts[n:], logprobs)
 		}
 	}
 }
@@ -187,11 +200,36 @@ func (d *decoder) track(index int, finished bool) {
 // content appends the parts of a candidate's content.
 func (d *decoder) content(v []byte, choice int, ev *llm.Event) {
 	elements(jsonscan.Get(v, "parts"), func(v []byte) {
-		p, _ := readPart(v)
-		p.Choice, p.Raw = choice, nil
-		d.place(&p)
-		ev.Parts = append(ev.Parts, p)
+		framePart(v, func(p *llm.Part, _ []byte) {
+			p.Choice, p.Raw = choice, nil
+			d.place(p)
+			ev.Parts = append(ev.Parts, *p)
+		})
 	})
+}
+
+// setLogprobs gives LogprobsResult, which is one for all of a candidate's content, to the first of its texts.
+func setLogprobs(parts []llm.Part, v []byte) {
+	i := slices.IndexFunc(parts, func(p llm.Part) bool { return p.Kind == llm.PartText })
+	if i < 0 || jsonscan.KindOf(v) != jsonscan.Dict {
+		return
+	}
+	var list []llm.Logprob
+	elements(jsonscan.Get(v, "chosenCandidates"), func(v []byte) { list = append(list, readLogprob(v)) })
+	n := 0
+	elements(jsonscan.Get(v, "topCandidates"), func(v []byte) {
+		if n < len(list) {
+			elements(jsonscan.Get(v, "candidates"), func(v []byte) { list[n].Top = append(list[n].Top, readLogprob(v)) })
+		}
+		n++
+	})
+	parts[i].Logprobs = list
+}
+
+func readLogprob(v []byte) (p llm.Logprob) {
+	p.Token = jsonscan.String(jsonscan.Get(v, "token"))
+	p.Logprob, _ = jsonscan.Float(jsonscan.Get(v, "logProbability"))
+	return p
 }
 
 // run is the last part of a candidate.
@@ -199,10 +237,12 @@ type run struct {
 	kind  llm.PartKind
 	index int
 	begun bool
+	alone bool // nothing goes on with it
 }
 
 // place numbers p. Frames do not say which part they go on with: text goes on with text and thought with thought, and so
-// does a function call without a name (Vertex AI's streamed arguments) with the call before it.
+// does a function call without a name (Vertex AI's streamed arguments) with the call before it. The signature of the part that
+// follows it stands alone.
 func (d *decoder) place(p *llm.Part) {
 	if p.Choice < 0 || p.Choice >= maxTracked {
 		return
@@ -211,16 +251,17 @@ func (d *decoder) place(p *llm.Part) {
 		d.runs = append(d.runs, run{})
 	}
 	r := &d.runs[p.Choice]
+	alone := p.Kind == llm.PartReasoning && p.Text == ""
 	switch {
 	case !r.begun:
-	case p.Kind != r.kind:
+	case p.Kind != r.kind, r.alone, alone:
 		r.index++
 	case p.Kind == llm.PartText || p.Kind == llm.PartReasoning:
 	case p.Kind == llm.PartToolCall && p.Name == "":
 	default:
 		r.index++
 	}
-	r.kind, r.begun = p.Kind, true
+	r.kind, r.begun, r.alone = p.Kind, true, alone
 	p.Index = r.index
 }
 

@@ -68,7 +68,10 @@ func thinkingLevel(v []byte) string {
 	if level == nil {
 		level = jsonscan.Get(v, "thinking_level")
 	}
-	return jsonscan.String(level)
+	if s := jsonscan.String(level); s != "THINKING_LEVEL_UNSPECIFIED" {
+		return s
+	}
+	return ""
 }
 
 // outputType is what was asked for: a MIME type says more than a modality, and text is what comes unless something else is

@@ -18,6 +18,39 @@ func elements(v []byte, f func(v []byte)) {
 	}
 }
 
+// eachPart calls f for what one Part of a Content holds: for the part as readPart reads it, and before it for its signature when
+// it is no thought, as reasoning without text.
+func eachPart(v []byte, f func(p *llm.Part, text []byte)) {
+	p, text := readPart(v)
+	if p.Signature != "" && p.Kind != llm.PartReasoning {
+		f(&llm.Part{Kind: llm.PartReasoning, Signature: p.Signature}, nil)
+		if p.Signature = ""; p.Text == "" && (p.Kind == llm.PartText || p.Kind == llm.PartOther && p.Name == "") {
+			return // the signature was all
+		}
+	}
+	f(&p, text)
+}
+
+// framePart is eachPart for a response: the signature of a text comes after it, as it does when Gemini sends it alone at the end
+// of a stream, so that it does not part the text from what came before.
+func framePart(v []byte, f func(p *llm.Part, text []byte)) {
+	var signature *llm.Part
+	eachPart(v, func(p *llm.Part, value []byte) {
+		if p.Kind == llm.PartReasoning && value == nil {
+			signature = p
+			return
+		}
+		if signature != nil && p.Kind != llm.PartText {
+			f(signature, nil)
+			signature = nil
+		}
+		f(p, value)
+	})
+	if signature != nil {
+		f(signature, nil)
+	}
+}
+
 // readPart reads one Part of a Content. text is the value that p.Text came from, nil when there is none: a string for text
 // and thoughts, else a JSON value that p.Text holds verbatim. Raw is v for a part of an unknown kind.
 func readPart(v []byte) (p llm.Part, text []byte) {
@@ -107,6 +140,8 @@ func readMedia(p *llm.Part, kind llm.PartKind, v []byte) {
 			p.Data = jsonscan.String(it.Value())
 		case "fileUri", "file_uri":
 			p.URI = jsonscan.String(it.Value())
+		case "displayName", "display_name":
+			p.Name = jsonscan.String(it.Value())
 		}
 	}
 }

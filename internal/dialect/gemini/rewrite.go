@@ -58,10 +58,7 @@ func frameParts(data []byte, f func(p *llm.Part, text []byte)) error {
 			continue
 		}
 		elements(it.Value(), func(v []byte) {
-			elements(member(member(v, "content"), "parts"), func(v []byte) {
-				p, text := readPart(v)
-				f(&p, text)
-			})
+			elements(member(member(v, "content"), "parts"), func(v []byte) { framePart(v, f) })
 		})
 	}
 	return it.Err()

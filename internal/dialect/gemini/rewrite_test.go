@@ -26,7 +26,7 @@ func TestRewriteExchanges(t *testing.T) {
 			for _, ev := range read(t, apiOf(x), head(x.Response.Status, ct), llm.WantParts, string(body)) {
 				same = rewrite(t, same, &ev)
 				for i := range ev.Parts {
-					if p := &ev.Parts[i]; p.Kind == llm.PartText || p.Kind == llm.PartReasoning {
+					if p := &ev.Parts[i]; p.Kind == llm.PartText || p.Kind == llm.PartReasoning && p.Signature == "" {
 						p.Text += "<mark> \"\\\n"
 						marked++
 					}

@@ -2,14 +2,14 @@ package gemini
 
 import "encoding/json"
 
-// The messages that are written, named as in the REST reference.
+// The messages that are sent, named as in the REST reference.
 
 type generateContentRequest struct {
-	SystemInstruction *content          `json:"systemInstruction,omitempty"`
-	Contents          []content         `json:"contents"`
-	Tools             []tool            `json:"tools,omitempty"`
-	ToolConfig        *toolConfig       `json:"toolConfig,omitempty"`
-	GenerationConfig  *generationFields `json:"generationConfig,omitempty"`
+	SystemInstruction *content         `json:"systemInstruction,omitempty"`
+	Contents          []content        `json:"contents"`
+	Tools             []tool           `json:"tools,omitempty"`
+	ToolConfig        *toolConfig      `json:"toolConfig,omitempty"`
+	GenerationConfig  generationFields `json:"generationConfig,omitzero"`
 }
 
 type content struct {
@@ -24,6 +24,7 @@ type part struct {
 	FileData         *media            `json:"fileData,omitempty"`
 	FunctionCall     *functionCall     `json:"functionCall,omitempty"`
 	FunctionResponse *functionResponse `json:"functionResponse,omitempty"`
+	ThoughtSignature string            `json:"thoughtSignature,omitempty"`
 }
 
 type media struct {
@@ -42,6 +43,7 @@ type functionResponse struct {
 	ID       string          `json:"id,omitempty"`
 	Name     string          `json:"name"`
 	Response json.RawMessage `json:"response"`
+	Parts    []part          `json:"parts,omitempty"` // inlineData alone
 }
 
 type tool struct {
@@ -73,33 +75,22 @@ type generationFields struct {
 	Seed               *int64          `json:"seed,omitempty"`
 	PresencePenalty    *float64        `json:"presencePenalty,omitempty"`
 	FrequencyPenalty   *float64        `json:"frequencyPenalty,omitempty"`
+	ResponseLogprobs   bool            `json:"responseLogprobs,omitempty"`
+	Logprobs           *int64          `json:"logprobs,omitempty"`
 	ResponseMIMEType   string          `json:"responseMimeType,omitempty"`
 	ResponseJSONSchema json.RawMessage `json:"responseJsonSchema,omitempty"`
 	ThinkingConfig     *thinkingConfig `json:"thinkingConfig,omitempty"`
 }
 
 type thinkingConfig struct {
-	ThinkingLevel  string `json:"thinkingLevel,omitempty"`
-	ThinkingBudget *int64 `json:"thinkingBudget,omitempty"`
+	ThinkingLevel   string `json:"thinkingLevel,omitempty"`
+	ThinkingBudget  *int64 `json:"thinkingBudget,omitempty"`
+	IncludeThoughts bool   `json:"includeThoughts,omitempty"`
 }
 
-type generateContentResponse struct {
-	Candidates    []candidate    `json:"candidates,omitempty"`
-	UsageMetadata *usageMetadata `json:"usageMetadata,omitempty"`
-	ModelVersion  string         `json:"modelVersion,omitempty"`
-	ResponseID    string         `json:"responseId,omitempty"`
-}
-
-type candidate struct {
-	Content      *content `json:"content,omitempty"`
-	FinishReason string   `json:"finishReason,omitempty"`
-	Index        int      `json:"index"`
-}
-
-type usageMetadata struct {
-	PromptTokenCount        *int64 `json:"promptTokenCount,omitempty"`
-	CandidatesTokenCount    *int64 `json:"candidatesTokenCount,omitempty"`
-	TotalTokenCount         *int64 `json:"totalTokenCount,omitempty"`
-	CachedContentTokenCount *int64 `json:"cachedContentTokenCount,omitempty"`
-	ThoughtsTokenCount      *int64 `json:"thoughtsTokenCount,omitempty"`
+type embedRequest struct {
+	Model    string  `json:"model,omitempty"`
+	Content  content `json:"content"`
+	TaskType string  `json:"taskType,omitempty"`
+	Size     *int64  `json:"outputDimensionality,omitempty"`
 }
