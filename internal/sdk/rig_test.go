@@ -149,7 +149,7 @@ backends:
   vertex: {provider: vertexai, url: "UPSTREAM", key: passthrough, project: proj, location: europe-west4}
   ollama: {provider: ollama, url: "UPSTREAM", key: passthrough}
 routes:
-  - {name: openai, match: {path: /openai}, to: openai, retry: {attempts: 1}}
+  - {name: openai, match: {path: /openai}, to: openai, lossy: allow, retry: {attempts: 1}}
   - {name: usage, match: {path: /usage}, to: openai, retry: {attempts: 1}, streamUsage: true}
   - {name: azure, match: {path: /azure}, to: azure, retry: {attempts: 1}}
   - {name: anthropic, match: {path: /anthropic}, to: anthropic, retry: {attempts: 1}}

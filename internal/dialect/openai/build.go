@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,37 +9,56 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// BuildRequest implements llm.Outbound: every conversation becomes a chat completion.
-func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API, []byte, error) {
-	if r.Op == llm.OpEmbeddings || r.API == llm.OpenAIImages {
+// carried are the fields that chat completions has a place for. Not among them:
+//   - reasoning of earlier turns: reasoning_content and reasoning_details are members of other hosts, and "Create chat
+//     completion" has none like them;
+//   - cache marks: the cache is automatic, and explicit breakpoints are for OpenAI's latest models alone;
+//   - a file's id, unless the client speaks OpenAI's own: it is good at the provider that holds the file.
+var carried = []llm.Field{
+	llm.FieldTemperature, llm.FieldTopP, llm.FieldFrequency, llm.FieldPresence, llm.FieldMaxTokens, llm.FieldSeed, llm.FieldStop,
+	llm.FieldChoices, llm.FieldLogprobs, llm.FieldTopLogprobs, llm.FieldOutput, llm.FieldSchema, llm.FieldEffort,
+	llm.FieldThinking, llm.FieldServiceTier, llm.FieldUser, llm.FieldTools, llm.FieldStrict, llm.FieldToolChoice, llm.FieldParallel,
+	llm.FieldName, llm.FieldImage, llm.FieldImageURL, llm.FieldImageDetail, llm.FieldAudio, llm.FieldDocument,
+}
+
+// BuildRequest implements llm.Outbound: a conversation becomes a chat completion, and what is to be embedded a request for
+// embeddings.
+func (Dialect) BuildRequest(r *llm.Request, model string, loss *llm.Loss) (llm.API, []byte, error) {
+	chat := r.Chats()
+	if !chat && r.Op != llm.OpEmbeddings {
 		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
-			"The provider behind this route speaks OpenAI's API, to which only conversations can be translated.")
+			"The provider behind this route speaks OpenAI's API, to which only conversations and embeddings can be translated.")
 	}
 	c, err := r.Conversation()
 	if err != nil {
 		return "", nil, err
 	}
-	b := builder{dst: []byte{'{'}}
+	b := builder{dst: make([]byte, 1, 512+len(r.Raw)), r: r, loss: loss, model: model}
+	b.dst[0] = '{'
+	if !chat {
+		err = b.embeddings(c)
+		return llm.OpenAIEmbeddings, append(b.dst, '}'), err
+	}
+	can := carried
+	if r.Dialect == llm.OpenAI {
+		can = append(can[:len(can):len(can)], llm.FieldFile)
+	}
+	if err := loss.Check(r, c, "OpenAI's chat completions", can...); err != nil {
+		return "", nil, err
+	}
 	b.str("model", model)
 	if err := b.messages(c); err != nil {
 		return "", nil, err
 	}
-	if err := b.tools(c); err != nil {
+	b.tools(c)
+	if err := b.params(&r.Params, c); err != nil {
 		return "", nil, err
 	}
-	b.params(&r.Params, model)
-	switch {
-	case c.OutputSchema != nil:
-		b.raw("response_format", `{"type":"json_schema","json_schema":{"name":"answer","schema":`)
-		b.dst = append(append(b.dst, c.OutputSchema...), "}}"...)
-	case r.Params.OutputType == "json":
-		b.raw("response_format", `{"type":"json_object"}`)
-	}
+	b.format(c)
 	if r.Stream {
+		// A client of another dialect is told usage whether or not it asks.
 		b.raw("stream", "true")
-		if r.StreamUsage {
-			b.raw("stream_options", `{"include_usage":true}`)
-		}
+		b.raw("stream_options", `{"include_usage":true}`)
 	}
 	if c.User != "" {
 		b.str("user", c.User)
@@ -51,6 +69,9 @@ func (Dialect) BuildRequest(r *llm.Request, model string, _ *llm.Loss) (llm.API,
 // builder appends the members of an object.
 type builder struct {
 	dst   []byte
+	r     *llm.Request
+	loss  *llm.Loss
+	model string
 	calls []pending
 }
 
@@ -63,6 +84,12 @@ type pending struct {
 func (b *builder) key(k string)       { b.dst = appendMember(b.dst, k) }
 func (b *builder) raw(k, json string) { b.key(k); b.dst = append(b.dst, json...) }
 func (b *builder) str(k, s string)    { b.key(k); b.dst = jsonscan.AppendString(b.dst, s) }
+
+func (b *builder) bool(k string, o llm.Opt[bool]) {
+	if o.Set {
+		b.raw(k, strconv.FormatBool(o.V))
+	}
+}
 
 func (b *builder) float(k string, o llm.Opt[float64]) {
 	if o.Set {
@@ -78,33 +105,87 @@ func (b *builder) int(k string, o llm.Opt[int64]) {
 	}
 }
 
-// params appends what chat completions has of p: top_k is not among it.
-func (b *builder) params(p *llm.Params, model string) {
+func (b *builder) comma(i int) {
+	if i > 0 {
+		b.dst = append(b.dst, ',')
+	}
+}
+
+func (b *builder) params(p *llm.Params, c *llm.Conversation) error {
 	b.float("temperature", p.Temperature)
 	b.float("top_p", p.TopP)
 	b.float("frequency_penalty", p.FrequencyPenalty)
 	b.float("presence_penalty", p.PresencePenalty)
-	b.int(maxTokens(model), p.MaxTokens)
+	b.int(maxTokens(b.model), p.MaxTokens)
 	b.int("seed", p.Seed)
 	b.int("n", p.ChoiceCount)
-	if p.ReasoningLevel != "" {
-		b.str("reasoning_effort", p.ReasoningLevel)
+	if c.Logprobs {
+		b.raw("logprobs", "true")
 	}
-	if len(p.Stop) == 0 {
-		return
+	b.int("top_logprobs", c.TopLogprobs)
+	if len(p.Stop) > 0 {
+		b.strings("stop", p.Stop)
 	}
-	b.raw("stop", "[")
-	for i, s := range p.Stop {
+	if err := b.effort(p.Effort(), c.Thinking); err != nil {
+		return err
+	}
+	return b.tier(p.ServiceTier)
+}
+
+func (b *builder) strings(k string, list []string) {
+	b.raw(k, "[")
+	for i, s := range list {
 		b.comma(i)
 		b.dst = jsonscan.AppendString(b.dst, s)
 	}
 	b.dst = append(b.dst, ']')
 }
 
+// effort appends how much to reason (API reference, reasoning_effort). None is how reasoning is turned off; the models before
+// those that reason never do and do not know the member.
+func (b *builder) effort(level, thinking string) error {
+	switch level {
+	case "none", "minimal", "low", "medium", "high", "xhigh", "max":
+		b.str("reasoning_effort", level)
+	case "":
+		if thinking == "off" && !unreasoning(b.model) {
+			b.str("reasoning_effort", "none")
+		}
+	default:
+		if err := b.loss.Field(b.r, llm.FieldEffort, "OpenAI's levels are none, minimal, low, medium, high, xhigh and max"); err != nil {
+			return err
+		}
+	}
+	if thinking == "on" && level == "" {
+		return b.loss.Field(b.r, llm.FieldThinking, "OpenAI's chat completions takes a level of effort, and nothing that turns reasoning on")
+	}
+	return nil
+}
+
+func unreasoning(model string) bool {
+	return strings.HasPrefix(model, "gpt-4") || strings.HasPrefix(model, "gpt-3.5") || strings.HasPrefix(model, "chatgpt-4o")
+}
+
+// tier appends the service tier. Other providers have words of their own; what is common has the same name.
+func (b *builder) tier(tier string) error {
+	switch tier {
+	case "", "default":
+		return nil
+	case "flex", "priority":
+		b.str("service_tier", tier)
+		return nil
+	}
+	if b.r.Dialect == llm.OpenAI {
+		b.str("service_tier", tier)
+		return nil
+	}
+	return b.loss.Field(b.r, llm.FieldServiceTier, "OpenAI's tiers are default, flex and priority")
+}
+
 // maxTokens is the member that bounds the answer. Compatible hosts know max_tokens; OpenAI's reasoning models refuse it (API
 // reference, max_completion_tokens).
 func maxTokens(model string) string {
-	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5"} {
+	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5", "gpt-6"} {
 		if strings.HasPrefix(model, prefix) {
 			return "max_completion_tokens"
 		}
@@ -112,219 +193,40 @@ func maxTokens(model string) string {
 	return "max_tokens"
 }
 
-func (b *builder) comma(i int) {
-	if i > 0 {
-		b.dst = append(b.dst, ',')
-	}
-}
-
-func (b *builder) messages(c *llm.Conversation) error {
-	b.raw("messages", "[")
-	n := 0
-	if len(c.System) > 0 {
-		if err := b.message(llm.RoleSystem, "", c.System); err != nil {
-			return err
+// format appends the format of the answer. A schema has to have a name.
+func (b *builder) format(c *llm.Conversation) {
+	switch {
+	case c.OutputSchema != nil:
+		b.raw("response_format", `{"type":"json_schema","json_schema":{`)
+		name := c.OutputName
+		if name == "" {
+			name = "answer"
 		}
-		n++
-	}
-	for i := range c.Messages {
-		m := &c.Messages[i]
-		// Results of tools are messages of their own.
-		var rest []llm.Part
-		for j := range m.Parts {
-			if p := &m.Parts[j]; p.Kind == llm.PartToolResult {
-				b.comma(n)
-				b.result(p)
-				n++
-			} else {
-				rest = append(rest, *p)
-			}
-		}
-		if len(rest) == 0 && len(m.Parts) > 0 {
-			continue
-		}
-		b.comma(n)
-		if err := b.message(m.Role, m.Name, rest); err != nil {
-			return err
-		}
-		n++
-	}
-	b.dst = append(b.dst, ']')
-	return nil
-}
-
-// callID is the id of a tool call. Dialects that join calls and results by name (Gemini, Ollama) have none: it is made up.
-func (b *builder) callID(p *llm.Part) string {
-	id := p.ID
-	if id == "" {
-		id = "call_" + strconv.Itoa(len(b.calls))
-	}
-	b.calls = append(b.calls, pending{id: id, name: p.Name})
-	return id
-}
-
-// resultID is the id of the call that p is the result of: its own, else that of the first call of its name without one.
-func (b *builder) resultID(p *llm.Part) string {
-	for i := range b.calls {
-		c := &b.calls[i]
-		if !c.answered && (p.ID == c.id || p.ID == "" && p.Name == c.name) {
-			c.answered = true
-			return c.id
-		}
-	}
-	return p.ID
-}
-
-func (b *builder) result(p *llm.Part) {
-	b.dst = append(b.dst, '{')
-	b.str("role", "tool")
-	b.str("tool_call_id", b.resultID(p))
-	b.str("content", p.Text)
-	b.dst = append(b.dst, '}')
-}
-
-// message appends one message: reasoning is left out, for chat completions does not take it back.
-func (b *builder) message(role llm.Role, name string, parts []llm.Part) error {
-	b.dst = append(b.dst, '{')
-	b.str("role", string(role))
-	if name != "" {
 		b.str("name", name)
+		b.raw("schema", string(c.OutputSchema))
+		b.bool("strict", c.OutputStrict)
+		b.dst = append(b.dst, "}}"...)
+	case b.r.Params.OutputType == "json":
+		b.raw("response_format", `{"type":"json_object"}`)
 	}
-	var content []llm.Part
-	var calls []*llm.Part
-	for i := range parts {
-		switch p := &parts[i]; p.Kind {
-		case llm.PartToolCall:
-			calls = append(calls, p)
-		case llm.PartReasoning:
-		case llm.PartRefusal:
-			b.str("refusal", p.Text)
-		default:
-			content = append(content, *p)
-		}
-	}
-	switch {
-	case len(content) == 1 && content[0].Kind == llm.PartText:
-		b.str("content", content[0].Text)
-	case len(content) > 0:
-		b.raw("content", "[")
-		for i := range content {
-			b.comma(i)
-			if err := b.part(&content[i]); err != nil {
-				return err
-			}
-		}
-		b.dst = append(b.dst, ']')
-	case role == llm.RoleAssistant:
-		b.raw("content", "null")
-	default:
-		b.str("content", "")
-	}
-	for i, p := range calls {
-		if i == 0 {
-			b.raw("tool_calls", "[")
-		}
-		b.comma(i)
-		args := p.Text
-		if args == "" {
-			args = "{}"
-		}
-		b.dst = appendCall(b.dst, b.callID(p), p.Name, args)
-	}
-	if len(calls) > 0 {
-		b.dst = append(b.dst, ']')
-	}
-	b.dst = append(b.dst, '}')
-	return nil
 }
 
-func (b *builder) part(p *llm.Part) error {
-	var typ, key, value, format string
-	mime := p.MIME
-	if p.Kind == llm.PartBlob && mime == "" {
-		mime = imageType(p.Data)
-	}
-	switch {
-	case p.Kind == llm.PartText:
-		b.dst = append(b.dst, `{"type":"text","text":`...)
-		b.dst = append(jsonscan.AppendString(b.dst, p.Text), '}')
-		return nil
-	case p.Kind == llm.PartBlob && isImage(mime):
-		typ, key, value = "image_url", "url", "data:"+mime+";base64,"+p.Data
-	case p.Kind == llm.PartURI && (p.MIME == "" || isImage(p.MIME)):
-		typ, key, value = "image_url", "url", p.URI
-	case p.Kind == llm.PartBlob && audioFormat(p.MIME) != "":
-		typ, key, value, format = "input_audio", "data", p.Data, audioFormat(p.MIME)
-	case p.Kind == llm.PartBlob && p.MIME == "application/pdf":
-		typ, key, value = "file", "file_data", "data:"+p.MIME+";base64,"+p.Data
-	case p.Kind == llm.PartFile:
-		typ, key, value = "file", "file_id", p.ID
-	default:
-		return untranslatable("content of type "+partType(p), "messages")
-	}
-	b.dst = append(b.dst, '{')
-	b.str("type", typ)
-	b.raw(typ, "{")
-	b.str(key, value)
-	if format != "" {
-		b.str("format", format)
-	}
-	if typ == "file" && p.Name != "" {
-		b.str("filename", p.Name)
-	}
-	b.dst = append(b.dst, "}}"...)
-	return nil
-}
-
-func isImage(mime string) bool { return strings.HasPrefix(mime, "image/") }
-
-// imageType is the media type of an image in base64 by its first bytes, for Ollama names none; "" for what is none.
-func imageType(data string) string {
-	head, err := base64.StdEncoding.DecodeString(data[:min(len(data), 64)&^3])
-	if mime := http.DetectContentType(head); err == nil && isImage(mime) {
-		return mime
-	}
-	return ""
-}
-
-// audioFormat is the format of input_audio, "" for a media type that it does not take.
-func audioFormat(mime string) string {
-	switch mime {
-	case "audio/wav", "audio/x-wav", "audio/wave":
-		return "wav"
-	case "audio/mpeg", "audio/mp3":
-		return "mp3"
-	}
-	return ""
-}
-
-func partType(p *llm.Part) string {
-	if p.MIME != "" {
-		return p.MIME
-	}
-	return strconv.Quote(p.Name)
-}
-
-func untranslatable(what, param string) *llm.Error {
-	e := llm.Errorf(http.StatusBadRequest, invalidRequest, "The provider behind this route does not take %s.", what)
-	e.Param = param
-	return e
-}
-
-func (b *builder) tools(c *llm.Conversation) error {
+func (b *builder) tools(c *llm.Conversation) {
+	n := 0
 	for i := range c.Tools {
 		t := &c.Tools[i]
-		if t.Raw != nil {
-			return untranslatable("the tool "+strconv.Quote(t.Name), "tools")
+		if t.Raw != nil { // dropped, which the check has allowed
+			continue
 		}
-		if i == 0 {
+		if n == 0 {
 			b.raw("tools", "[")
 		}
-		b.comma(i)
+		b.comma(n)
 		b.tool(t)
+		n++
 	}
-	if len(c.Tools) == 0 {
-		return nil
+	if n == 0 {
+		return
 	}
 	b.dst = append(b.dst, ']')
 	switch c.ToolChoice {
@@ -336,10 +238,7 @@ func (b *builder) tools(c *llm.Conversation) error {
 	default:
 		b.str("tool_choice", c.ToolChoice)
 	}
-	if c.ParallelToolCalls.Set {
-		b.raw("parallel_tool_calls", strconv.FormatBool(c.ParallelToolCalls.V))
-	}
-	return nil
+	b.bool("parallel_tool_calls", c.ParallelToolCalls)
 }
 
 func (b *builder) tool(t *llm.Tool) {
@@ -353,8 +252,6 @@ func (b *builder) tool(t *llm.Tool) {
 	if t.Schema != nil {
 		b.raw("parameters", string(t.Schema))
 	}
-	if t.Strict.Set {
-		b.raw("strict", strconv.FormatBool(t.Strict.V))
-	}
+	b.bool("strict", t.Strict)
 	b.dst = append(b.dst, "}}"...)
 }

@@ -53,7 +53,7 @@ func (e *editor) content(role llm.Role, v []byte) {
 func (e *editor) part(role llm.Role, v []byte) {
 	for it := jsonscan.Object(v); it.Next(); {
 		switch string(it.Key()) {
-		case "text", "refusal":
+		case "text", "refusal", "summary", "stdout", "stderr": // summary is OpenRouter's, the last two are a shell's
 			e.text(role, it.Value())
 		case "thinking": // Mistral
 			e.content(role, it.Value())
@@ -69,19 +69,52 @@ func (c promptCodec) Conversation(body []byte) (*llm.Conversation, error) {
 	out := new(llm.Conversation)
 	it := jsonscan.Object(body)
 	for it.Next() {
-		switch string(it.Key()) {
+		v := it.Value()
+		switch key := string(it.Key()); key {
 		case c.member:
-			for _, s := range jsonscan.Strings(it.Value()) {
+			for _, s := range jsonscan.Strings(v) {
 				out.Messages = append(out.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{{Text: s}}})
 			}
+			tokens(out, key, v)
 		case "user":
-			out.User = jsonscan.String(it.Value())
+			out.User = jsonscan.String(v)
+		case "input_type":
+			out.InputType = inputType(jsonscan.String(v))
+		case "model", "dimensions", "output_dimension", "encoding_format": // of Params
+		default:
+			extra(out, key, key, v)
 		}
 	}
 	if err := it.Err(); err != nil {
 		return nil, malformed(body, err)
 	}
+	if c.member == "input" {
+		for _, m := range out.Messages {
+			out.Inputs = append(out.Inputs, m.Parts)
+		}
+	}
 	return out, nil
+}
+
+// tokens notes a prompt of which some is tokens: they are those of one provider's models.
+func tokens(c *llm.Conversation, key string, v []byte) {
+	for _, e := range elements(v) {
+		if jsonscan.KindOf(e) != jsonscan.Text {
+			extra(c, key, key, v)
+			return
+		}
+	}
+}
+
+// inputType is what embeddings are for. OpenAI has no word for it: Voyage has query and document, NVIDIA query and passage.
+func inputType(word string) string {
+	switch word {
+	case "query":
+		return llm.InputSearchQuery
+	case "document", "passage":
+		return llm.InputSearchDocument
+	}
+	return word
 }
 
 // EditText implements llm.Codec.

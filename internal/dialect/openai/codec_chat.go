@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/spanway/spanway/internal/jsonscan"
@@ -31,9 +32,16 @@ func (chatCodec) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 func (e *editor) message(m []byte) {
 	role := roleOf(jsonscan.Get(m, "role"))
 	for it := jsonscan.Object(m); it.Next(); {
-		switch string(it.Key()) {
-		case "content", "refusal", "reasoning_content", "reasoning":
-			e.content(role, it.Value())
+		switch v := it.Value(); string(it.Key()) {
+		case "content", "refusal", "reasoning_content", "reasoning", "reasoning_details":
+			e.content(role, v)
+		case "function_call":
+			e.Arguments(role, jsonscan.Get(v, "arguments"))
+		case "tool_calls":
+			for _, call := range elements(v) {
+				e.Arguments(role, jsonscan.Get(call, "function", "arguments"))
+				e.text(role, jsonscan.Get(call, "custom", "input"))
+			}
 		}
 	}
 }
@@ -55,27 +63,43 @@ func (chatCodec) Conversation(body []byte) (*llm.Conversation, error) {
 	c := new(llm.Conversation)
 	it := jsonscan.Object(body)
 	for it.Next() {
-		switch v := it.Value(); string(it.Key()) {
+		v := it.Value()
+		if jsonscan.IsNull(v) {
+			continue
+		}
+		switch key := string(it.Key()); key {
 		case "messages":
 			for _, m := range elements(v) {
-				c.Messages = append(c.Messages, chatMessage(m))
+				c.Messages = append(c.Messages, chatMessage(c, m))
 			}
 		case "tools":
 			for _, t := range elements(v) {
-				c.Tools = append(c.Tools, newTool(t, jsonscan.Get(t, "function")))
+				c.Tools = append(c.Tools, newTool(c, t, jsonscan.Get(t, "function")))
 			}
 		case "functions":
 			for _, f := range elements(v) {
-				c.Tools = append(c.Tools, function(f))
+				c.Tools = append(c.Tools, function(c, f))
 			}
 		case "tool_choice", "function_call":
-			toolChoice(c, v)
+			toolChoice(c, key, v)
 		case "parallel_tool_calls":
 			parallel(c, v)
 		case "response_format":
-			c.OutputSchema = schema(jsonscan.Get(v, "json_schema", "schema"))
+			format(c, key, "response_format.json_schema", v, jsonscan.Get(v, "json_schema"))
 		case "user":
 			c.User = jsonscan.String(v)
+		case "logprobs":
+			c.Logprobs = jsonscan.Bool(v)
+		case "top_logprobs":
+			topLogprobs(c, v)
+		case "stream_options":
+			rest(c, key, v, "include_usage", "include_obfuscation")
+		case "thinking", "reasoning":
+			reasoningOptions(c, key, v)
+		default:
+			if !slices.Contains(params, key) {
+				extra(c, key, key, v)
+			}
 		}
 	}
 	if err := it.Err(); err != nil {
@@ -84,191 +108,116 @@ func (chatCodec) Conversation(body []byte) (*llm.Conversation, error) {
 	return c, nil
 }
 
-// elements is the raw elements of an array, nil for what is none.
-func elements(v []byte) [][]byte {
-	if jsonscan.KindOf(v) != jsonscan.List {
-		return nil
+// reasoningOptions decodes what hosts take beside reasoning_effort: thinking (Anthropic's object, which LiteLLM takes; DeepSeek
+// and Z.ai have its type alone) and reasoning (OpenRouter).
+func reasoningOptions(c *llm.Conversation, key string, v []byte) {
+	for it := jsonscan.Object(v); it.Next(); {
+		m := it.Value()
+		if jsonscan.IsNull(m) {
+			continue
+		}
+		switch name := string(it.Key()); {
+		case name == "budget_tokens" || name == "max_tokens":
+			if n, ok := jsonscan.Int(m); ok {
+				c.ThinkingBudget = llm.Some(n)
+			}
+		case name == "enabled" && jsonscan.Bool(m) || name == "type" && jsonscan.String(m) == "enabled":
+			c.Thinking = "on"
+		case name == "enabled" || name == "type" && jsonscan.String(m) == "disabled":
+			c.Thinking = "off"
+		case name == "exclude":
+			if jsonscan.Bool(m) {
+				c.ShowThinking = llm.Some(false)
+			}
+		case name == "effort": // of Params
+		default:
+			extra(c, name, key+"."+name, m)
+		}
 	}
-	var out [][]byte
-	for it := jsonscan.Array(v); it.Next(); {
-		out = append(out, it.Value())
-	}
-	return out
 }
 
-func chatMessage(m []byte) llm.Message {
-	out := llm.Message{Role: roleOf(jsonscan.Get(m, "role")), Name: jsonscan.String(jsonscan.Get(m, "name"))}
+// chatMessage decodes a message. Reasoning comes first and tool calls last, wherever their members stand.
+func chatMessage(c *llm.Conversation, m []byte) llm.Message {
+	const content = "messages.content"
+	out := llm.Message{Role: roleOf(jsonscan.Get(m, "role")), Name: str(m, "name")}
 	if out.Role == llm.RoleTool {
-		p := llm.Part{Kind: llm.PartToolResult, ID: jsonscan.String(jsonscan.Get(m, "tool_call_id")), Name: out.Name}
-		p.Text = joined(jsonscan.Get(m, "content"))
-		out.Parts = []llm.Part{p}
+		result := llm.Part{ID: str(m, "tool_call_id"), Name: out.Name, Cache: cacheMark(m)}
+		out.Parts = toolResult(result, appendContent(c, content, nil, jsonscan.Get(m, "content")))
+		rest(c, "messages", m, "role", "name", "content", "tool_call_id", "cache_control")
 		return out
 	}
+	var calls, before []llm.Part
+	out.Parts, before = chatReasoning(m)
 	for it := jsonscan.Object(m); it.Next(); {
-		switch v := it.Value(); string(it.Key()) {
+		switch v, key := it.Value(), string(it.Key()); key {
 		case "content":
-			out.Parts = appendContent(out.Parts, v)
+			out.Parts = appendContent(c, content, out.Parts, v)
 		case "refusal":
 			if isText(v) {
 				out.Parts = append(out.Parts, llm.Part{Kind: llm.PartRefusal, Text: jsonscan.String(v)})
 			}
-		case "reasoning_content":
-			if isText(v) {
-				out.Parts = append(out.Parts, llm.Part{Kind: llm.PartReasoning, Text: jsonscan.String(v)})
+		case "tool_calls":
+			calls = chatCalls(c, v)
+		case "function_call":
+			if jsonscan.KindOf(v) == jsonscan.Dict {
+				calls = append(calls, llm.Part{Kind: llm.PartToolCall, Name: str(v, "name"), Text: text(jsonscan.Get(v, "arguments"))})
 			}
+		case "role", "name", "reasoning", "reasoning_content", "reasoning_details", "cache_control":
+		default:
+			extra(c, key, "messages."+key, v)
 		}
 	}
-	var t texts
-	t.calls(jsonscan.Get(m, "tool_calls"), 0, false)
-	t.call(jsonscan.Get(m, "function_call"), llm.Part{})
-	out.Parts = append(out.Parts, t.parts...)
+	if mark := cacheMark(m); mark != "" && len(out.Parts) > 0 {
+		out.Parts[len(out.Parts)-1].Cache = mark
+	}
+	out.Parts = append(append(out.Parts, before...), calls...)
 	return out
 }
 
-// joined is a content's text: itself, or its text parts one after the other.
-func joined(v []byte) string {
-	if jsonscan.KindOf(v) == jsonscan.Text {
-		return jsonscan.String(v)
-	}
-	var b strings.Builder
-	for _, p := range elements(v) {
-		b.WriteString(jsonscan.String(jsonscan.Get(p, "text")))
-	}
-	return b.String()
-}
-
-// appendContent decodes a content: a text, or parts of chat completions or of Responses.
-func appendContent(parts []llm.Part, v []byte) []llm.Part {
-	if isText(v) {
-		return append(parts, llm.Part{Text: jsonscan.String(v)})
-	}
-	for _, e := range elements(v) {
-		parts = append(parts, contentPart(e))
-	}
-	return parts
-}
-
-func contentPart(v []byte) llm.Part {
-	typ := jsonscan.String(jsonscan.Get(v, "type"))
-	switch typ {
-	case "text", "input_text", "output_text":
-		return llm.Part{Text: jsonscan.String(jsonscan.Get(v, "text"))}
-	case "refusal":
-		return llm.Part{Kind: llm.PartRefusal, Text: jsonscan.String(jsonscan.Get(v, typ))}
-	case "summary_text", "reasoning_text":
-		return llm.Part{Kind: llm.PartReasoning, Text: jsonscan.String(jsonscan.Get(v, "text"))}
-	case "image_url":
-		return linked("image", jsonscan.String(jsonscan.Get(v, typ, "url")))
-	case "input_image":
-		if id := jsonscan.String(jsonscan.Get(v, "file_id")); id != "" {
-			return llm.Part{Kind: llm.PartFile, ID: id, MIME: "image/*"}
-		}
-		return linked("image", jsonscan.String(jsonscan.Get(v, "image_url")))
-	case "input_audio":
-		a := jsonscan.Get(v, typ)
-		return llm.Part{Kind: llm.PartBlob, MIME: audioType(jsonscan.String(jsonscan.Get(a, "format"))),
-			Data: jsonscan.String(jsonscan.Get(a, "data"))}
-	case "file":
-		return filePart(jsonscan.Get(v, typ))
-	case "input_file":
-		return filePart(v)
-	}
-	return llm.Part{Kind: llm.PartOther, Name: typ, Raw: bytes.Clone(v)}
-}
-
-// audioType is the media type of a format of input_audio ("wav" or "mp3").
-func audioType(format string) string {
-	if format == "mp3" {
-		return "audio/mpeg"
-	}
-	return "audio/" + format
-}
-
-func filePart(v []byte) llm.Part {
-	name := jsonscan.String(jsonscan.Get(v, "filename"))
-	if id := jsonscan.String(jsonscan.Get(v, "file_id")); id != "" {
-		return llm.Part{Kind: llm.PartFile, ID: id, Name: name}
-	}
-	uri := jsonscan.String(jsonscan.Get(v, "file_data"))
-	if uri == "" {
-		uri = jsonscan.String(jsonscan.Get(v, "file_url"))
-	}
-	p := linked("", uri)
-	p.Name = name
-	return p
-}
-
-// linked is what a URL refers to: the data of a data URL (RFC 2397, base64), else the URL. Kind is "image" or "".
-func linked(kind, uri string) llm.Part {
-	if rest, ok := strings.CutPrefix(uri, "data:"); ok {
-		if mime, data, ok := strings.Cut(rest, ";base64,"); ok {
-			return llm.Part{Kind: llm.PartBlob, MIME: mime, Data: data}
-		}
-	}
-	p := llm.Part{Kind: llm.PartURI, URI: uri}
-	if kind != "" {
-		p.MIME = kind + "/*"
-	}
-	return p
-}
-
-// newTool decodes a tool whose function is f, which is nil when the tool is none.
-func newTool(raw, f []byte) llm.Tool {
-	if jsonscan.String(jsonscan.Get(raw, "type")) != "function" || f == nil {
-		name := jsonscan.String(jsonscan.Get(raw, "custom", "name"))
-		if name == "" {
-			name = jsonscan.String(jsonscan.Get(raw, "type"))
-		}
-		return llm.Tool{Name: name, Raw: bytes.Clone(raw)}
-	}
-	return function(f)
-}
-
-func function(f []byte) llm.Tool {
-	var t llm.Tool
-	for it := jsonscan.Object(f); it.Next(); {
-		v := it.Value()
-		if jsonscan.IsNull(v) {
+func chatCalls(c *llm.Conversation, v []byte) []llm.Part {
+	var out []llm.Part
+	for _, call := range elements(v) {
+		f := jsonscan.Get(call, "function")
+		if f == nil {
+			out = append(out, llm.Part{Kind: llm.PartOther, Name: "custom_tool_call", Raw: bytes.Clone(call)})
 			continue
 		}
-		switch string(it.Key()) {
-		case "name":
-			t.Name = jsonscan.String(v)
-		case "description":
-			t.Description = jsonscan.String(v)
-		case "parameters":
-			t.Schema = schema(v)
-		case "strict":
-			t.Strict = llm.Some(jsonscan.Bool(v))
+		rest(c, "messages.tool_calls", call, "id", "type", "function", "index", "cache_control")
+		out = append(out, llm.Part{Kind: llm.PartToolCall, ID: str(call, "id"), Name: str(f, "name"), Text: text(jsonscan.Get(f, "arguments")),
+			Cache: cacheMark(call)})
+	}
+	return out
+}
+
+// chatReasoning is the reasoning of an earlier answer: its text (reasoning_content, or reasoning), and what of it a provider
+// signed or sealed (reasoning_details, which has the text once more). What is signed without a text belongs to what comes
+// after the answer's text: a call.
+func chatReasoning(m []byte) (reasoning, before []llm.Part) {
+	plain := str(m, "reasoning_content")
+	if plain == "" {
+		plain = str(m, "reasoning")
+	}
+	thought := func(s string) {
+		if s != "" {
+			reasoning = append(reasoning, llm.Part{Kind: llm.PartReasoning, Text: s})
 		}
 	}
-	return t
-}
-
-// toolChoice decodes tool_choice of both APIs and the function_call that came before it.
-func toolChoice(c *llm.Conversation, v []byte) {
-	if jsonscan.KindOf(v) == jsonscan.Text {
-		c.ToolChoice = jsonscan.String(v)
-		return
-	}
-	for _, path := range [][]string{{"function", "name"}, {"custom", "name"}, {"name"}} {
-		if name := jsonscan.String(jsonscan.Get(v, path...)); name != "" {
-			c.ToolChoice, c.ToolChoiceName = "tool", name
-			return
+	for _, d := range elements(jsonscan.Get(m, "reasoning_details")) {
+		p := llm.Part{Kind: llm.PartReasoning, Text: str(d, "text"), Signature: str(d, "signature"), Data: str(d, "data")}
+		if p.Text == "" {
+			p.Text = str(d, "summary")
+		}
+		if i := strings.Index(plain, p.Text); p.Text != "" && i >= 0 {
+			thought(plain[:i])
+			plain = plain[i+len(p.Text):]
+		}
+		switch {
+		case p.Text == "" && p.Data == "" && p.Signature != "":
+			before = append(before, p)
+		case p.Text != "" || p.Data != "":
+			reasoning = append(reasoning, p)
 		}
 	}
-}
-
-// schema is the JSON Schema v, nil when it is none.
-func schema(v []byte) []byte {
-	if jsonscan.KindOf(v) != jsonscan.Dict {
-		return nil
-	}
-	return bytes.Clone(v)
-}
-
-func parallel(c *llm.Conversation, v []byte) {
-	if !jsonscan.IsNull(v) {
-		c.ParallelToolCalls = llm.Some(jsonscan.Bool(v))
-	}
+	thought(plain)
+	return reasoning, before
 }

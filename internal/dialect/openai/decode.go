@@ -185,6 +185,9 @@ func (d *decoder) list(data []byte, ev *llm.Event) bool {
 		case "data":
 			if d.api == llm.OpenAIEmbeddings {
 				ev.Dimensions = dimensions(v)
+				if d.want == llm.WantParts {
+					ev.Vectors = vectors(ev.Vectors, v)
+				}
 			}
 		case "type":
 			ev.Last = jsonscan.String(v) == "image_generation.completed"

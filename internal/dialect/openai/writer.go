@@ -12,18 +12,22 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// NewWriter implements llm.Inbound for chat completions, the one API that other dialects' responses are translated to.
-func (d Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
-	if r.API != llm.OpenAIChat {
-		return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
-			"The provider behind this route speaks another API, to which only chat completions can be translated.")
+// NewWriter implements llm.Inbound for chat completions, Responses and embeddings.
+func (d Dialect) NewWriter(r *llm.Request, loss *llm.Loss) (llm.Writer, error) {
+	switch r.API {
+	case llm.OpenAIChat:
+		return &writer{
+			stream:  r.Stream,
+			usage:   r.Stream && r.StreamUsage,
+			model:   r.Model,
+			created: time.Now().Unix(),
+			loss:    loss,
+		}, nil
+	case llm.OpenAIEmbeddings:
+		return newEmbeddingsWriter(r), nil
 	}
-	return &writer{
-		stream:  r.Stream,
-		usage:   r.Stream && r.StreamUsage,
-		model:   r.Model,
-		created: time.Now().Unix(),
-	}, nil
+	return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
+		"The provider behind this route speaks another API, to which completions and images cannot be translated.")
 }
 
 // writer encodes one response as a chat completion: "The chat completion object", or its chunks, each a server-sent event.
@@ -31,6 +35,7 @@ type writer struct {
 	stream, usage bool
 	id, model     string
 	created       int64
+	loss          *llm.Loss
 	choices       []*written
 	counts        *llm.Usage
 	err           *llm.Error
@@ -361,16 +366,14 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	return append(dst, '}')
 }
 
-// finishReason is OpenAI's word for another provider's: Anthropic's stop_reason (Messages API), Gemini's finishReason
-// (Candidate), Bedrock's stopReason (Converse), Ollama's done_reason. A provider that has no word for tool calls stops.
+// finishReason is OpenAI's word for another provider's. A provider that has no word for tool calls stops.
 func finishReason(word string, called bool) string {
-	switch word {
-	case "max_tokens", "MAX_TOKENS", "length", "model_context_window_exceeded":
+	switch llm.FinishOf(word) {
+	case llm.FinishLength:
 		return "length"
-	case "tool_use", "tool_calls":
+	case llm.FinishTools:
 		return "tool_calls"
-	case "refusal", "content_filter", "content_filtered", "guardrail_intervened", "SAFETY", "RECITATION", "BLOCKLIST",
-		"PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY":
+	case llm.FinishFilter:
 		return "content_filter"
 	}
 	if called {

@@ -131,7 +131,7 @@ func TestWriteErrors(t *testing.T) {
 	if want := `data: {"error":{"message":"m","type":"server_error","param":null,"code":"overloaded_error"}}` + "\n\n"; reported != want {
 		t.Errorf("got %q", reported)
 	}
-	for _, api := range []llm.API{llm.OpenAIResponses, llm.OpenAICompletions, llm.OpenAIEmbeddings, llm.OpenAIImages} {
+	for _, api := range []llm.API{llm.OpenAICompletions, llm.OpenAIImages} {
 		var e *llm.Error
 		if _, err := (Dialect{}).NewWriter(&llm.Request{API: api}, new(llm.Loss)); !errors.As(err, &e) || e.Status != 501 {
 			t.Errorf("%s: %v", api, err)
