@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanway/spanway/internal/aws"
 	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/provider"
 	"github.com/spanway/spanway/internal/telemetry"
@@ -50,15 +51,25 @@ type Verdict struct {
 func (c *Call) Attempt() (*Attempt, *Reply) {
 	c.work(time.Now())
 	a := &c.attempt
-	header := a.out.Header
-	clear(header)
-	*a = Attempt{call: c, target: c.plan.steps[c.step], span: telemetry.NoSpan, out: Outgoing{Header: header}}
-	a.Backend = a.target.backend
-	c.step++
-	if err := a.build(); err != nil {
-		c.providerSpan(a)
+	for {
+		header := a.out.Header
+		clear(header)
+		*a = Attempt{call: c, target: c.plan.steps[c.step], span: telemetry.NoSpan, out: Outgoing{Header: header}}
+		a.Backend = a.target.backend
+		c.step++
+		err := a.build()
+		if err == nil {
+			break
+		}
 		e := asError(err)
-		return nil, c.refuse(outcomeOf(e), e)
+		if e.Type == aws.Failure {
+			c.attemptSpan(a)
+			c.endAttempt(a, e.Type, time.Now())
+		}
+		if !c.unsigned(err) {
+			c.providerSpan(a)
+			return nil, c.refuse(outcomeOf(e), e)
+		}
 	}
 	c.attemptSpan(a)
 	c.rest(a.issued)
@@ -99,11 +110,12 @@ func (a *Attempt) build() error {
 	if o.Path == "" {
 		o.Path = "/"
 	}
-	o.Query = c.authorize(o.Header, b, a.endpoint, o.Query)
+	o.Query = aws.StripQuery(c.authorize(o.Header, b, a.endpoint, o.Query))
+	aws.Strip(o.Header)
 	a.fixHeaders()
 	o.Host = b.Host
 	o.HeadTimeout, o.IdleTimeout = c.route.headTimeout(), c.route.conf.Timeout.Idle
-	return nil
+	return a.sign()
 }
 
 // encode sets the body: the client's own, with the model's name replaced where the backend has another, or a translation.

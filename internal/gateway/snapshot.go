@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spanway/spanway/internal/aws"
 	"github.com/spanway/spanway/internal/callout"
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/llm"
@@ -24,7 +25,8 @@ type Snapshot struct {
 	Backends []*Backend
 	Limits   ir.Limits
 
-	// Blocking says that a policy of some route does I/O: Call.Request and Call.Body may then wait.
+	// Blocking says that a policy of some route does I/O, so that Call.Request and Call.Body may wait, or that a backend's
+	// requests are signed, so that Call.Attempt may, when it needs credentials.
 	Blocking bool
 
 	routes   routes
@@ -46,6 +48,7 @@ type Backend struct {
 	provider *provider.Provider
 	base     string // path of the configured URL; "" = the endpoint's own
 	prices   *prices
+	signer   *aws.Signer // nil = nothing is signed
 	conf     ir.Backend
 }
 
@@ -81,6 +84,7 @@ func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
 		}
 		b.Index = i
 		s.Backends, byName[b.Name] = append(s.Backends, b), b
+		s.Blocking = s.Blocking || b.signer != nil
 	}
 	for i := range g.Routes {
 		r, err := compileRoute(&g.Routes[i], byName, g.Telemetry.Capture == "messages")
@@ -120,6 +124,7 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 	}
 	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
 		System: p.System, provider: p, prices: compilePrices(c.Prices), base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
+	b.signer = signerFor(c, p, u.Hostname())
 	if c.As != "" {
 		b.System = c.As
 	}

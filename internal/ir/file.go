@@ -124,8 +124,8 @@ type backendFile struct {
 	// Wire format in which the provider is spoken to, where it knows several.
 	Dialect string `conf:"dialect" enum:"openai,anthropic,gemini,ollama,bedrock,cohere,mistral,writer" unset:"the client's, where the provider speaks it"`
 	// Credential: inline, "${VAR}", "${file:PATH}" (read again when the file changes), or passthrough, which sends the caller's
-	// own credential on. Never printed.
-	Key Credential `conf:"key" unset:"no credential is sent"`
+	// own credential on (to bedrock an API key only: a caller's signature holds for this address only). Never printed.
+	Key Credential `conf:"key" unset:"requests to bedrock are signed, to others go without a credential"`
 	// The credential's header.
 	Auth authFile `conf:"auth"`
 	// Send trace context upstream.
