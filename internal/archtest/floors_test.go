@@ -28,6 +28,8 @@ var floors = []floor{
 	{"internal/upstream", 0, nil, "the HTTP client carries bytes for whoever asks"},
 	{"internal/demo", 0, nil, "the demo provider stands for somebody else's server: sharing code with the gateway would hide its bugs"},
 	{"internal/dialect", 1, nil, "what the wire formats share"},
+	{"internal/dialect/mistral", 1, []string{"internal/dialect", "internal/dialect/openai"}, "Mistral's format is OpenAI's with differences: what is the same is read by the same code"},
+	{"internal/dialect/writer", 1, []string{"internal/dialect", "internal/dialect/openai"}, "Writer's format is OpenAI's with differences: what is the same is read by the same code"},
 	{"internal/dialect/*", 1, []string{"internal/dialect"}, "dialects know each other only through llm: N + M, not N × M"},
 	{"internal/aws", 1, nil, "a signature is made of a request's parts, whoever sends it"},
 	{"internal/policy", 1, nil, "policies see calls and events, not how they travel"},

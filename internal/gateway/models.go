@@ -36,10 +36,14 @@ func (c *Call) models() *Reply {
 	return c.reply(http.StatusOK, openai.ModelsList(ids))
 }
 
-// listsItself reports whether r's only provider can be asked: it speaks OpenAI's formats, and clients use its own names.
+// listsItself reports whether r's only provider can be asked: it speaks OpenAI's formats, or Mistral's, whose list has the same
+// form, and clients use its own names.
 func (r *Route) listsItself() bool {
 	first := &r.groups[0][0]
 	_, native := first.backend.provider.Endpoint(llm.OpenAI)
+	if !native {
+		_, native = first.backend.provider.Endpoint(llm.Mistral)
+	}
 	conf := &first.backend.conf
 	return native && r.targets == 1 && first.model == "" && conf.Model == "" && len(conf.Models) == 0
 }

@@ -172,6 +172,12 @@ func (it *Iter) Key() []byte {
 	return AppendUnquoted(nil, it.key)
 }
 
+// KeyAt is where the string of the member's name stands in the data, quotes included.
+func (it *Iter) KeyAt() [2]int {
+	start := cap(it.data) - cap(it.key) - 1
+	return [2]int{start, start + len(it.key) + 2}
+}
+
 // Value is the raw value.
 func (it *Iter) Value() []byte { return it.data[it.val[0]:it.val[1]] }
 

@@ -10,8 +10,10 @@ import (
 	"github.com/spanway/spanway/internal/dialect/anthropic"
 	"github.com/spanway/spanway/internal/dialect/bedrock"
 	"github.com/spanway/spanway/internal/dialect/gemini"
+	"github.com/spanway/spanway/internal/dialect/mistral"
 	"github.com/spanway/spanway/internal/dialect/ollama"
 	"github.com/spanway/spanway/internal/dialect/openai"
+	"github.com/spanway/spanway/internal/dialect/writer"
 	"github.com/spanway/spanway/internal/llm"
 )
 
@@ -149,7 +151,7 @@ func Names() []string {
 // Inbounds are the dialects that clients may speak, in the order in which a path is offered to them. Ollama's come first:
 // its /api/embeddings is more specific than OpenAI's …/embeddings.
 func Inbounds() []llm.Inbound {
-	return []llm.Inbound{ollama.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}, bedrock.Dialect{}}
+	return []llm.Inbound{ollama.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}, bedrock.Dialect{}, mistral.Dialect{}, writer.Dialect{}}
 }
 
 // openAIAt is the endpoint of an OpenAI-compatible API below base.
@@ -212,7 +214,12 @@ var table = []Provider{
 	compatible("perplexity", "perplexity", "https://api.perplexity.ai", ""),
 	compatible("cerebras", "cerebras", "https://api.cerebras.ai", "/v1"),
 	compatible("fireworks", "fireworks", "https://api.fireworks.ai", "/inference/v1"),
-	compatible("mistral", "mistral_ai", "https://api.mistral.ai", "/v1"),
+	{Name: "mistral", System: "mistral_ai", URL: "https://api.mistral.ai", Bare: "/chat/completions", Endpoints: []Endpoint{
+		{Outbound: mistral.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned, Adapt: mistral.Adapt},
+	}},
+	{Name: "writer", System: "writer", URL: "https://api.writer.com", Bare: "/chat", Endpoints: []Endpoint{
+		{Outbound: writer.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned},
+	}},
 	compatible("moonshot", "moonshot_ai", "https://api.moonshot.ai", "/v1"),
 	compatible("voyageai", "voyageai", "https://api.voyageai.com", "/v1"),
 	compatible("huggingface", "huggingface", "https://router.huggingface.co", "/v1"),
@@ -234,6 +241,10 @@ var suffixes = map[llm.API]string{
 	llm.OpenAIImages:      "/images/generations",
 	llm.AnthropicMessages: "/messages",
 	llm.AnthropicComplete: "/complete",
+	llm.MistralChat:       "/chat/completions",
+	llm.MistralFIM:        "/fim/completions",
+	llm.MistralEmbed:      "/embeddings",
+	llm.WriterChat:        "/chat",
 }
 
 // locateVersioned is where OpenAI's and Anthropic's formats are served: below one base path that holds the version. A client

@@ -67,7 +67,11 @@ func keyedCases() (out []credentialCase) {
 			send: http.Header{"Authorization": {"Bearer " + callerKey}, "X-Api-Key": {callerKey}, "Api-Key": {callerKey}, "X-Goog-Api-Key": {callerKey},
 				"Proxy-Authorization": {"Basic " + callerKey}}}
 		x.path = openAIChat + "?key=" + callerKey + "&x=1"
-		e, native := p.Choose(llm.OpenAI, "", openAIChat, "m-1")
+		spoken := llm.OpenAI
+		if p.Speaks(llm.Mistral, "", openAIChat) { // the dialects share the path
+			spoken = llm.Mistral
+		}
+		e, native := p.Choose(spoken, "", openAIChat, "m-1")
 		if native {
 			x.query = "x=1"
 		}

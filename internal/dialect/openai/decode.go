@@ -11,8 +11,13 @@ import (
 
 // NewReader implements llm.Outbound.
 func (Dialect) NewReader(api llm.API, h *llm.Head, want llm.Want) llm.Reader {
+	return NewReaderAs(llm.OpenAI, api, h, want)
+}
+
+// NewReaderAs is NewReader for a dialect whose answers have the form of api's.
+func NewReaderAs(d llm.Dialect, api llm.API, h *llm.Head, want llm.Want) llm.Reader {
 	f := dialect.FramingOf(h, dialect.Whole)
-	return dialect.NewReader(llm.OpenAI, f, &decoder{api: api, whole: f == dialect.Whole, status: h.Status, want: want})
+	return dialect.NewReader(d, f, &decoder{api: api, whole: f == dialect.Whole, status: h.Status, want: want})
 }
 
 // decoder decodes the frames of one response.
