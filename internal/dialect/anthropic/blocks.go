@@ -285,7 +285,7 @@ func (c *callIDs) result(p *llm.Part) string {
 	at := -1
 	for i := c.answered; i < len(c.calls) && at < 0; i++ {
 		x := &c.calls[i]
-		same := x.name == p.Name || p.Name == ""
+		same := x.name == p.Name || p.Name == "" && x.raw == ""
 		if p.ID != "" && x.raw != "" {
 			same = x.raw == p.ID
 		}

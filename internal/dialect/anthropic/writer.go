@@ -148,8 +148,8 @@ func (a *answer) stopReason() *string {
 }
 
 // stopSequence is the sequence that ended the answer, nil when none did.
-func (a *answer) stopSequence() *string {
-	if a.stop == "" {
+func (a *answer) stopSequence(reason *string) *string {
+	if reason == nil || *reason != "stop_sequence" || a.stop == "" {
 		return nil
 	}
 	return &a.stop
@@ -262,7 +262,8 @@ func (w *wholeWriter) Close(dst []byte, e *llm.Error) ([]byte, error) {
 		}
 		content = append(content, b)
 	}
-	body, err := w.message(content, w.stopReason(), w.stopSequence())
+	reason := w.stopReason()
+	body, err := w.message(content, reason, w.stopSequence(reason))
 	return append(dst, body...), err
 }
 
@@ -418,7 +419,7 @@ func (w *streamWriter) finish(dst []byte) ([]byte, error) {
 		Usage wireUsage `json:"usage"`
 	}
 	delta.Type, delta.Usage, delta.Delta.StopReason = "message_delta", w.wire(), w.stopReason()
-	delta.Delta.StopSequence = w.stopSequence()
+	delta.Delta.StopSequence = w.stopSequence(delta.Delta.StopReason)
 	data, err := encode(delta)
 	if err != nil {
 		return dst, err

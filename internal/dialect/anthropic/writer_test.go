@@ -137,12 +137,28 @@ func TestStopReason(t *testing.T) {
 		{"content_filter", nil, `"refusal"`},
 		{"SAFETY", nil, `"refusal"`},
 		{"pause_turn", nil, `"pause_turn"`},
+		{"model_context_window_exceeded", nil, `"model_context_window_exceeded"`},
+		{"stop_sequence", nil, `"stop_sequence"`},
+		{"guardrail_intervened", nil, `"refusal"`},
+		{"COMPLETE", nil, `"end_turn"`},
+		{"MAX_OUTPUT_TOKENS", nil, `"max_tokens"`},
+		{"OTHER", nil, `"end_turn"`},
+		{"stop", []llm.Part{{Kind: llm.PartRefusal, Text: "no"}}, `"refusal"`},
 	} {
 		for _, stream := range []bool{false, true} {
 			got := write(t, stream, []llm.Event{{Parts: tt.parts, Choices: []llm.Choice{{Finish: tt.finish}}, Last: true}}, nil)
 			if n := strings.LastIndex(got, `"stop_reason":`); !strings.HasPrefix(got[n:], `"stop_reason":`+tt.want) {
 				t.Errorf("%q: got %s, want %s", tt.finish, got[n:], tt.want)
 			}
+		}
+	}
+}
+
+func TestStopSequence(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		got := write(t, stream, []llm.Event{{Parts: []llm.Part{{Text: "a"}}, Choices: []llm.Choice{{Finish: "COMPLETE", Stop: "END"}}, Last: true}}, nil)
+		if want := `"stop_reason":"stop_sequence","stop_sequence":"END"`; !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }
