@@ -205,7 +205,7 @@ func answered(t testing.TB, c, b *dialect, a *answer) outcome {
 		}
 	}
 	if len(loss.Dropped) > 0 {
-		return outcome{lossy, strings.ReplaceAll(strings.Join(loss.Dropped, ", "), "response.", "")}
+		return outcome{lossy, loss.Dropped}
 	}
 	return outcome{mark: carried}
 }

@@ -151,7 +151,9 @@ func (a *told) lacks(c *dialect, got *told, dropped []string) []string {
 			slices.ContainsFunc(losses[what], func(name string) bool { return slices.Contains(dropped, "response."+name) })
 	}
 	// Without a place for a refusal it is told as text, and the reason as the API has it.
-	instead := func(k, what string) bool { return slices.Contains(dropped, "response.refusal") && strings.HasPrefix(k, what) }
+	instead := func(k, what string) bool {
+		return slices.Contains(dropped, "response.refusal") && strings.HasPrefix(k, what)
+	}
 	var out []string
 	for k, want := range a.facets {
 		got, ok := got.facets[k]
