@@ -83,7 +83,7 @@ func (s *fieldSet) parts(parts []Part, role Role) {
 		switch p.Kind {
 		case PartText, PartRefusal, PartToolCall, PartToolResult:
 		case PartReasoning:
-			s.when(true, FieldReasoning)
+			s.when(p.Text != "", FieldReasoning)
 			s.when(p.Signature != "" || p.Data != "", FieldSignature)
 		case PartBlob:
 			s.when(true, mediaField(p.MIME, FieldImage, FieldDocument))

@@ -25,6 +25,9 @@ const (
 	facetStrict  = "schema strict"
 )
 
+// noSignature stands for the signature of calls that Gemini did not make (Gemini API, Thought signatures, FAQ).
+const noSignature = "skip_thought_signature_validator"
+
 // fields are all that a loss may name.
 var fields = []llm.Field{
 	llm.FieldMessages, llm.FieldSystem, llm.FieldTemperature, llm.FieldTopP, llm.FieldTopK, llm.FieldFrequency, llm.FieldPresence,
@@ -79,7 +82,9 @@ func (f facets) params(p *llm.Params) {
 	f.set(llm.FieldSeed, p.Seed.Set, p.Seed.V)
 	f.set(llm.FieldStop, len(p.Stop) > 0, p.Stop)
 	f.set(llm.FieldChoices, p.ChoiceCount.V > 1, p.ChoiceCount.V)
-	f.set(llm.FieldEffort, p.ReasoningLevel != "", strings.ToLower(p.ReasoningLevel))
+	off := strings.EqualFold(p.ReasoningLevel, "none") // says what other APIs say by turning it off
+	f.set(llm.FieldThinking, off, "off")
+	f.set(llm.FieldEffort, p.ReasoningLevel != "" && !off, strings.ToLower(p.ReasoningLevel))
 	f.set(llm.FieldServiceTier, p.ServiceTier != "" && p.ServiceTier != "default", p.ServiceTier)
 	f.set(llm.FieldConversation, p.ConversationID != "", p.ConversationID)
 	f.set(llm.FieldPrevious, p.PreviousResponseID != "", p.PreviousResponseID)
@@ -227,7 +232,7 @@ func (f facets) part(role llm.Role, p *llm.Part) {
 		if p.Text != "" {
 			f.add(llm.FieldReasoning, p.Text)
 		}
-		if s := p.Signature + p.Data; s != "" {
+		if s := p.Signature + p.Data; s != "" && s != noSignature {
 			f.add(llm.FieldSignature, s)
 		}
 		return
@@ -260,6 +265,16 @@ func canonical(s string) string {
 	return string(b)
 }
 
+// implied are fields that some API cannot say without another, which is then not made up.
+var implied = map[llm.Field][]llm.Field{
+	llm.FieldThinking:     {llm.FieldShowThinking, llm.FieldThinkingBudget}, // Anthropic has it shown by default, and of a size
+	llm.FieldShowThinking: {llm.FieldThinking, llm.FieldThinkingBudget, llm.FieldEffort},
+}
+
+func (f facets) implies(k string) bool {
+	return slices.ContainsFunc(implied[llm.Field(k)], func(by llm.Field) bool { return f[string(by)] != nil })
+}
+
 // lacks compares what was asked for with what a provider is told, but for the fields that are left out, and says what differs.
 // Spaces between the parts of a text may differ. The name of a schema and whether it is strict are told where there is a place.
 func (f facets) lacks(told facets, left map[string]bool, adds []string) []string {
@@ -275,7 +290,7 @@ func (f facets) lacks(told facets, left map[string]bool, adds []string) []string
 		}
 	}
 	for k, got := range told {
-		if _, ok := f[k]; !ok && !slices.Contains(adds, k) && k != facetName && k != facetStrict {
+		if _, ok := f[k]; !ok && !slices.Contains(adds, k) && !f.implies(k) && k != facetName && k != facetStrict {
 			out = append(out, fmt.Sprintf("%s is made up: %v", k, got))
 		}
 	}

@@ -150,15 +150,15 @@ func (a *told) lacks(c *dialect, got *told, dropped []string) []string {
 		return slices.Contains(without[c.api], k) || choice != "" && choice != "0" && slices.Contains(dropped, "response.choices") ||
 			slices.ContainsFunc(losses[what], func(name string) bool { return slices.Contains(dropped, "response."+name) })
 	}
-	// Without a place for a refusal it is told as text, and the reason as the API has it.
-	instead := func(k, what string) bool {
-		return slices.Contains(dropped, "response.refusal") && strings.HasPrefix(k, what)
-	}
+	// Without a place for a refusal it is told as text, which ends for that reason or is noted.
+	refusal := a.facets["refusal 0"] != nil && a.facets["refusal 0"] == got.facets["text 0"] &&
+		(got.facets["finish 0"] == "filter" || slices.Contains(dropped, "response.refusal"))
+	instead := func(k, what string) bool { return refusal && strings.HasPrefix(k, what) }
 	var out []string
 	for k, want := range a.facets {
 		got, ok := got.facets[k]
 		switch {
-		case lost(k):
+		case lost(k), instead(k, "refusal"):
 		case !ok:
 			out = append(out, fmt.Sprintf("%s is lost in silence: %v", k, want))
 		case canonicalOf(want) != canonicalOf(got) && !instead(k, "finish"):
