@@ -120,7 +120,10 @@ var (
 )
 
 // created is when a response of the gateway's own making was made.
-var created = regexp.MustCompile(`"created":1[0-9]{9}`)
+var (
+	created   = regexp.MustCompile(`"created":1[0-9]{9}`)
+	createdAt = regexp.MustCompile(`"created_at":"[-0-9]{10}T[0-9:]{8}\.[0-9]+Z"`)
+)
 
 func headerText(b *strings.Builder, h http.Header, plain map[string]string) {
 	for _, k := range slices.Sorted(maps.Keys(h)) {
@@ -139,6 +142,7 @@ func bodyText(b *strings.Builder, body, sent, same string) {
 		fmt.Fprintf(b, "\n= %s\n", same)
 	default:
 		body = created.ReplaceAllString(body, `"created":{now}`)
+		body = createdAt.ReplaceAllString(body, `"created_at":{now}`)
 		b.WriteString("\n" + strings.TrimSuffix(strings.ReplaceAll(body, "\r\n", "\n"), "\n") + "\n")
 	}
 }

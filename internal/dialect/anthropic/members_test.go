@@ -119,7 +119,7 @@ func TestEditTextBlocks(t *testing.T) {
 		{`{"type":"document","source":{"type":"base64","data":"x"},"title":"S"}`, `{"type":"document","source":{"type":"base64","data":"x"},"title":"*"}`},
 	} {
 		r := parse(t, llm.AnthropicMessages, `{"messages":[{"role":"assistant","content":[`+tt.block+`]}],"tools":[{"name":"x","description":"x"}]}`)
-		if _, err := r.EditText(func(_ llm.Role, s string) (string, bool) { return "*", true }); err != nil {
+		if _, err := r.EditText(func(llm.Role, string) (string, bool) { return "*", true }); err != nil {
 			t.Fatal(err)
 		}
 		if want := `{"messages":[{"role":"assistant","content":[` + tt.want + `]}],"tools":[{"name":"x","description":"x"}]}`; string(r.Raw) != want {
