@@ -42,7 +42,7 @@ func FramingOf(h *llm.Head, other Framing) Framing {
 	switch strings.ToLower(ct) {
 	case "text/event-stream":
 		return SSE
-	case "application/x-ndjson", "application/ndjson", "application/jsonl":
+	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/stream+json":
 		return NDJSON
 	case "application/vnd.amazon.eventstream":
 		return EventStream

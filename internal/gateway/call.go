@@ -97,6 +97,9 @@ func (c *Call) recognise() {
 			continue
 		}
 		spoken := c.route != nil && c.route.groups[0][0].backend.speaks(in.Dialect(), h.Path)
+		if !spoken && c.ownRerank(api) {
+			continue
+		}
 		if c.inbound == nil || spoken {
 			c.inbound, c.api = in, api
 		}
@@ -113,6 +116,12 @@ func (c *Call) recognise() {
 	} else if c.route != nil {
 		c.inbound = c.inboundOf(c.route.groups[0][0].backend.provider.At(h.Path).Outbound.Dialect())
 	}
+}
+
+// ownRerank reports whether api is Cohere's rerank and the first target's provider speaks OpenAI's formats: of these many have a
+// rerank of their own at the same path (Voyage, Together, vLLM), which passes through.
+func (c *Call) ownRerank(api llm.API) bool {
+	return api == llm.CohereRerank && c.route != nil && c.route.groups[0][0].backend.speaks(llm.OpenAI, c.llm.Head.Path)
 }
 
 // misused is the dialect of which the path is an API, when the method is not one that the path has: these APIs are called with

@@ -92,10 +92,10 @@ type shutdownFile struct {
 
 // backendFile is one place that answers LLM calls.
 type backendFile struct {
-	// Whose API it is: openai, azure, anthropic, gemini, vertexai, bedrock, ollama, groq, deepseek, xai, openrouter, together,
-	// perplexity, cerebras, fireworks, mistral, writer, moonshot, voyageai, huggingface, vllm or demo. For any other API like
-	// OpenAI's: openai, with url, and as for its name.
-	Provider string `conf:"provider" unset:"demo with demo: true, else needed" later:"cohere"`
+	// Whose API it is: openai, azure, anthropic, gemini, vertexai, bedrock, ollama, cohere, groq, deepseek, xai, openrouter,
+	// together, perplexity, cerebras, fireworks, mistral, writer, moonshot, voyageai, huggingface, vllm or demo. For any other
+	// API like OpenAI's: openai, with url, and as for its name.
+	Provider string `conf:"provider" unset:"demo with demo: true, else needed"`
 	// Name in telemetry (gen_ai.provider.name): lower-case letters, digits, ".", "_" and "-".
 	As string `conf:"as" unset:"the provider's"`
 	// Scheme, host, port and base path. Needed for azure and vllm, for vertexai without project and location, and for

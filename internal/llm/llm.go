@@ -63,7 +63,8 @@ const (
 	CohereChatV1      API = "cohere.chat_v1"
 	CohereChat        API = "cohere.chat" // v2
 	CohereGenerate    API = "cohere.generate"
-	CohereEmbed       API = "cohere.embed"  // v1 and v2
+	CohereEmbedV1     API = "cohere.embed_v1"
+	CohereEmbed       API = "cohere.embed"  // v2
 	CohereRerank      API = "cohere.rerank" // v1 and v2
 	MistralChat       API = "mistral.chat"
 	MistralFIM        API = "mistral.fim"

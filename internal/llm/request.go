@@ -18,6 +18,8 @@ type Request struct {
 	StreamUsage bool
 	// StreamArray is true for a stream that the client takes as one JSON array (Gemini without alt=sse).
 	StreamArray bool
+	// StreamSSE is true for a stream that the client takes as server-sent events where its API knows another framing too (Cohere).
+	StreamSSE bool
 
 	codec        Codec
 	conversation *Conversation

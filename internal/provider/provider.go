@@ -9,6 +9,7 @@ import (
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
 	"github.com/spanway/spanway/internal/dialect/bedrock"
+	"github.com/spanway/spanway/internal/dialect/cohere"
 	"github.com/spanway/spanway/internal/dialect/gemini"
 	"github.com/spanway/spanway/internal/dialect/mistral"
 	"github.com/spanway/spanway/internal/dialect/ollama"
@@ -151,7 +152,7 @@ func Names() []string {
 // Inbounds are the dialects that clients may speak, in the order in which a path is offered to them. Ollama's come first:
 // its /api/embeddings is more specific than OpenAI's …/embeddings.
 func Inbounds() []llm.Inbound {
-	return []llm.Inbound{ollama.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}, bedrock.Dialect{}, mistral.Dialect{}, writer.Dialect{}}
+	return []llm.Inbound{ollama.Dialect{}, cohere.Dialect{}, openai.Dialect{}, anthropic.Dialect{}, gemini.Dialect{}, bedrock.Dialect{}, mistral.Dialect{}, writer.Dialect{}}
 }
 
 // openAIAt is the endpoint of an OpenAI-compatible API below base.
@@ -199,6 +200,11 @@ var table = []Provider{
 		openAIAt("/v1"),
 		{Outbound: ollama.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateOllama, Own: "/api"},
 		anthropicAt("/v1"),
+	}},
+	{Name: "cohere", System: "cohere", URL: "https://api.cohere.com", Bare: "/v2/chat", Endpoints: []Endpoint{
+		{Outbound: cohere.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateCohere},
+		{Outbound: openai.Dialect{}, Base: "/compatibility/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned,
+			Own: "/compatibility/v1", Asked: true},
 	}},
 	{Name: "demo", System: "demo", Bare: "/chat/completions", Endpoints: []Endpoint{
 		openAIAt("/v1"),
