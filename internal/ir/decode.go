@@ -221,8 +221,6 @@ func (d *decoder) scalar(n *yaml.Node, field string, v reflect.Value, r *rule) {
 	case errs != nil:
 	case isSecret(t):
 		d.secret(n, field, v, e)
-	case slices.Contains(r.later, e.text):
-		d.bad(field, "not supported yet in this version", strings.Join(r.enum, ", "))
 	case !set(v, e.text, r):
 		p := Problem{Message: "not allowed", Found: d.found(field), Allowed: r.allowed(t), Suggestion: suggest(n.Value, r.enum)}
 		d.add(field, p)

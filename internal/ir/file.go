@@ -7,9 +7,9 @@ import "time"
 // prose from the comments.
 //
 // Tags: conf is the key, then other spellings of it; default is the value of an absent key, written as in a file; unset says
-// what absence means where no value does; enum lists what is allowed; later lists what is known but not supported yet (on the
-// field named _ the keys of a struct, else values); min and max are bounds, included; need marks a key that must be there;
-// short marks the field that a plain value in place of the mapping sets.
+// what absence means where no value does; enum lists what is allowed; later, on the field named _, lists
+// the keys of the struct that are known but not supported yet; min and max are bounds, included; need marks a key that must be
+// there; short marks the field that a plain value in place of the mapping sets.
 
 // file is the whole file. Everything has a default: the empty file is valid, and means the default configuration.
 type file struct {

@@ -11,7 +11,6 @@ type rule struct {
 	index    int // of the struct's field
 	keys     []string
 	enum     []string
-	later    []string
 	min, max string
 	fallback string // the default, as in a file
 	unset    string
@@ -38,7 +37,6 @@ func rulesOf(t reflect.Type) rules {
 			index:    i,
 			keys:     list(f.Tag.Get("conf")),
 			enum:     list(f.Tag.Get("enum")),
-			later:    list(f.Tag.Get("later")),
 			min:      f.Tag.Get("min"),
 			max:      f.Tag.Get("max"),
 			fallback: f.Tag.Get("default"),

@@ -42,7 +42,7 @@ func (v *validator) provider(field string, b *backendFile) {
 		if b.Provider != "" && b.Provider != demoProvider {
 			v.bad(field+".provider", "demo: true answers itself, as no other provider", demoProvider)
 		}
-	case v.told[field] || v.hasProblem(field+".provider"): // such as one of a later version
+	case v.told[field] || v.hasProblem(field+".provider"):
 	case b.Provider == "":
 		v.add(field+".provider", Problem{Message: "is needed", Allowed: strings.Join(known, ", ")})
 	case known != nil && !slices.Contains(known, b.Provider):

@@ -175,18 +175,16 @@ func (d *decoder) chat(m *fields, ev *llm.Event) {
 
 // chatV1 reads version 1 of chat, and generate: an event, or a whole response.
 func (d *decoder) chatV1(m *fields, ev *llm.Event) {
-	whole := m
 	switch event := string(word(m.eventType)); {
 	case jsonscan.KindOf(m.response) == jsonscan.Dict:
 		inner, _ := scan(m.response)
-		whole = &inner
 		if jsonscan.IsNull(inner.finish) {
 			inner.finish = m.finish
 		}
 		if inner.usage == nil {
 			inner.usage = m.usage
 		}
-		d.whole(whole, ev)
+		d.whole(&inner, ev)
 	case event == "" && m.finished == nil:
 		d.whole(m, ev)
 	default:
