@@ -10,7 +10,9 @@ import (
 	"net/http"
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
+	"github.com/spanway/spanway/internal/dialect/bedrock"
 	"github.com/spanway/spanway/internal/dialect/gemini"
+	"github.com/spanway/spanway/internal/dialect/mistral"
 	"github.com/spanway/spanway/internal/dialect/ollama"
 	"github.com/spanway/spanway/internal/dialect/openai"
 	"github.com/spanway/spanway/internal/llm"
@@ -47,6 +49,8 @@ var dialects = []dialect{
 	{api: llm.AnthropicMessages, title: "Anthropic Messages", in: anthropic.Dialect{}, path: "/v1/messages", provider: "Anthropic", out: anthropic.Dialect{},
 		adds: []string{string(llm.FieldMaxTokens)}},
 	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}},
+	{api: llm.BedrockConverse, title: "Bedrock Converse", in: bedrock.Dialect{}, path: "/model/m/converse", provider: "Bedrock", out: bedrock.Dialect{}},
+	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}},
 	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}},
 }
 

@@ -63,6 +63,9 @@ func document(t testing.TB) string {
 	b.WriteString(preamble)
 	for i := range dialects {
 		c := &dialects[i]
+		if !held[c.api] {
+			continue
+		}
 		fmt.Fprintf(&b, "\n## %s clients\n", c.title)
 		table(&b, "Requests", "field", section(t, "requests"), func(f *feature, to *dialect) outcome { return f.requested(t, c, to) })
 		table(&b, "Answers", "lost", section(t, "answers"), func(f *feature, from *dialect) outcome { return f.answered(t, c, from) })
@@ -74,7 +77,8 @@ func document(t testing.TB) string {
 func table(b *strings.Builder, title, names string, features []feature, cell func(*feature, *dialect) outcome) {
 	fmt.Fprintf(b, "\n%s\n\n| | %s |", title, names)
 	rule := "|---|---|"
-	for _, d := range backends() {
+	providers := slices.DeleteFunc(backends(), func(d *dialect) bool { return !held[d.api] })
+	for _, d := range providers {
 		fmt.Fprintf(b, " %s |", d.provider)
 		rule += ":-:|"
 	}
@@ -82,7 +86,7 @@ func table(b *strings.Builder, title, names string, features []feature, cell fun
 	for i := range features {
 		var cells, fields []string
 		said := false
-		for _, d := range backends() {
+		for _, d := range providers {
 			o := cell(&features[i], d)
 			said = said || o.mark != unsaid && o.mark != verbatim
 			cells = append(cells, o.mark.String())
