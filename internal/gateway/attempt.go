@@ -3,6 +3,7 @@ package gateway
 import (
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,11 +47,12 @@ type Verdict struct {
 	Reply *Reply        // the call's end, when not nil
 }
 
-// Attempt begins the next attempt of the plan. It is called once after Request and once after each Verdict to retry. A Reply
-// ends the call: the request cannot be put into the provider's dialect.
+// Attempt begins the next attempt of the plan, at the next target that the request can be put for into the provider's dialect.
+// It is called once after Request and once after each Verdict to retry. A Reply ends the call: there is no such target.
 func (c *Call) Attempt() (*Attempt, *Reply) {
 	c.work(time.Now())
 	a := &c.attempt
+	var refused *llm.Error // by the first target that the request cannot be translated for
 	for {
 		header := a.out.Header
 		clear(header)
@@ -59,21 +61,57 @@ func (c *Call) Attempt() (*Attempt, *Reply) {
 		c.step++
 		err := a.build()
 		if err == nil {
-			break
+			c.attemptSpan(a)
+			c.rest(a.issued)
+			return a, nil
 		}
-		e := asError(err)
+		e, another := asError(err), false
 		if e.Type == aws.Failure {
 			c.attemptSpan(a)
 			c.endAttempt(a, e.Type, time.Now())
+			another = c.unsigned()
+		} else {
+			if refused == nil {
+				refused = e
+			}
+			another = c.skip(a, e)
+			e = c.noTarget(refused)
 		}
-		if !c.unsigned(err) {
+		if !another {
 			c.providerSpan(a)
 			return nil, c.refuse(outcomeOf(e), e)
 		}
 	}
-	c.attemptSpan(a)
-	c.rest(a.issued)
-	return a, nil
+}
+
+// skip leaves a's target alone for e, and reports whether there is another one.
+func (c *Call) skip(a *Attempt, e *llm.Error) bool {
+	for c.step < c.plan.n && c.plan.steps[c.step] == a.target {
+		c.step++
+	}
+	if c.step == c.plan.n {
+		return false
+	}
+	if ev := c.trace.Span(c.chat).Event("spanway.target.skipped", time.Now()); ev != nil {
+		ev.String(telemetry.SpanwayBackend, a.Backend.Name)
+		ev.String(telemetry.ErrorType, e.Type)
+	}
+	return true
+}
+
+// noTarget is the error of a call for which no target is left, refused being what a translation said. When an attempt was made
+// before, it is that attempt's failure which the client may do something about.
+func (c *Call) noTarget(refused *llm.Error) *llm.Error {
+	if c.tried == 0 {
+		return refused
+	}
+	status, err := strconv.Atoi(string(c.reason))
+	if err != nil {
+		status = http.StatusBadGateway
+	}
+	e := llm.Errorf(status, string(c.reason), "the provider failed (%s), and no other backend of the route can take the request: %s", c.reason, refused.Message)
+	e.Param = refused.Param
+	return e
 }
 
 // Outgoing is what the data plane sends.

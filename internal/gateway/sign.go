@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -54,14 +53,9 @@ func (a *Attempt) sign() error {
 	return b.signer.Sign(c.ctx, &aws.Request{Service: a.endpoint.SigV4, Method: o.Method, Host: o.Host, Path: o.Path, Query: o.Query, Body: o.Body}, o.Header)
 }
 
-// unsigned tells whether err is a failure to find the credentials of one backend, after which another may do, and moves the
-// plan there.
-func (c *Call) unsigned(err error) bool {
-	var e *llm.Error
-	if !errors.As(err, &e) || e.Type != aws.Failure || c.ctx.Err() != nil {
-		return false
-	}
-	for ; c.step < c.plan.n; c.step++ {
+// unsigned moves the plan to another backend after one whose credentials were not found, and reports whether there is one.
+func (c *Call) unsigned() bool {
+	for ; c.step < c.plan.n && c.ctx.Err() == nil; c.step++ {
 		if c.plan.steps[c.step].backend != c.attempt.Backend {
 			c.reason, c.wait = aws.Failure, 0
 			return true
