@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/llm"
@@ -74,6 +75,7 @@ func (s source) config(ctx context.Context) (sdk.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(requestTime)),
 		config.WithRetryMaxAttempts(tries),
+		config.WithLogger(logging.Nop{}), // what matters is in the error
 	}
 	if s.region != "" {
 		options = append(options, config.WithRegion(s.region))

@@ -78,7 +78,6 @@ func (c *Call) Attempt() (*Attempt, *Reply) {
 			e = c.noTarget(refused)
 		}
 		if !another {
-			c.providerSpan(a)
 			return nil, c.refuse(outcomeOf(e), e)
 		}
 	}

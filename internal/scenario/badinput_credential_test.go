@@ -77,6 +77,9 @@ func keyedCases() (out []credentialCase) {
 		}
 		x.want = one(e.Header, e.Prefix+ownKey)
 		out = append(out, x)
+		if e.SigV4 != "" {
+			continue // without a key its requests are signed
+		}
 		x.name, x.backend, x.want = name+" without a key", strings.Replace(x.backend, "key: "+ownKey+", ", "", 1), http.Header{}
 		out = append(out, x)
 	}
@@ -132,9 +135,13 @@ func TestCredentials(t *testing.T) {
 			if x.path == "" {
 				x.path = openAIChat
 			}
+			body := `{"model":"m-1","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`
+			if strings.Contains(x.path, "enerateContent") {
+				body = `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`
+			}
 			client := newClient(t)
 			for _, route := range []string{"/r", "/none"} {
-				got := send(t.Context(), client, "POST", gw.URL+route+x.path, `{"model":"m-1","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"contents":[]}`, x.send)
+				got := send(t.Context(), client, "POST", gw.URL+route+x.path, body, x.send)
 				spans := gw.Trace(t)
 				checkTree(t, spans)
 				if route == "/r" && got.status != 401 {
