@@ -55,9 +55,9 @@ func (e *editor) parts(role llm.Role, parts []byte) {
 		case llm.PartText, llm.PartReasoning:
 			e.Offer(role, text)
 		case llm.PartToolCall:
-			e.strings(role, text)
+			e.Values(role, text)
 		case llm.PartToolResult:
-			e.strings(llm.RoleTool, text)
+			e.Values(llm.RoleTool, text)
 		case llm.PartServerTool:
 			each(text, func(key string, v []byte) { e.serverTool(role, key, v) })
 		}
@@ -68,24 +68,8 @@ func (e *editor) parts(role llm.Role, parts []byte) {
 func (e *editor) serverTool(role llm.Role, key string, v []byte) {
 	switch key {
 	case "code", "args":
-		e.strings(role, v)
+		e.Values(role, v)
 	case "output", "response":
-		e.strings(llm.RoleTool, v)
-	}
-}
-
-// strings offers every string in v, names of members aside.
-func (e *editor) strings(role llm.Role, v []byte) {
-	switch jsonscan.KindOf(v) {
-	case jsonscan.Text:
-		e.Offer(role, v)
-	case jsonscan.List:
-		for it := jsonscan.Array(v); it.Next(); {
-			e.strings(role, it.Value())
-		}
-	case jsonscan.Dict:
-		for it := jsonscan.Object(v); it.Next(); {
-			e.strings(role, it.Value())
-		}
+		e.Values(llm.RoleTool, v)
 	}
 }

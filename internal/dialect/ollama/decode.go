@@ -1,6 +1,8 @@
 package ollama
 
 import (
+	"slices"
+
 	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/frame"
 	"github.com/spanway/spanway/internal/jsonscan"
@@ -42,6 +44,62 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 			p.Index = d.index(p.Kind)
 			ev.Parts = append(ev.Parts, p)
 		})
+		setLogprobs(ev.Parts, m.logprobs)
+		appendVectors(ev, m.embedding)
+	}
+}
+
+// setLogprobs gives those of a response object to its text.
+func setLogprobs(parts []llm.Part, v []byte) {
+	i := slices.IndexFunc(parts, func(p llm.Part) bool { return p.Kind == llm.PartText })
+	if i < 0 || jsonscan.KindOf(v) != jsonscan.List {
+		return
+	}
+	for it := jsonscan.Array(v); it.Next(); {
+		parts[i].Logprobs = append(parts[i].Logprobs, readLogprob(it.Value(), true))
+	}
+}
+
+func readLogprob(v []byte, top bool) (p llm.Logprob) {
+	each(v, func(key string, v []byte) {
+		switch key {
+		case "token":
+			p.Token = jsonscan.String(v)
+		case "logprob":
+			p.Logprob, _ = jsonscan.Float(v)
+		case "bytes":
+			if jsonscan.KindOf(v) == jsonscan.List {
+				for it := jsonscan.Array(v); it.Next(); {
+					n, _ := jsonscan.Int(it.Value())
+					p.Bytes = append(p.Bytes, byte(n))
+				}
+			}
+		case "top_logprobs":
+			if top && jsonscan.KindOf(v) == jsonscan.List {
+				for it := jsonscan.Array(v); it.Next(); {
+					p.Top = append(p.Top, readLogprob(it.Value(), false))
+				}
+			}
+		}
+	})
+	return p
+}
+
+// appendVectors appends a vector, or a list of them.
+func appendVectors(ev *llm.Event, v []byte) {
+	if jsonscan.KindOf(v) != jsonscan.List {
+		return
+	}
+	it := jsonscan.Array(v)
+	if !it.Next() {
+		return
+	}
+	if jsonscan.KindOf(it.Value()) != jsonscan.List {
+		ev.Vectors = append(ev.Vectors, v)
+		return
+	}
+	for more := true; more; more = it.Next() {
+		ev.Vectors = append(ev.Vectors, it.Value())
 	}
 }
 
@@ -60,7 +118,7 @@ func (d *decoder) index(kind llm.PartKind) int {
 
 // response is the raw values of one response object.
 type response struct {
-	model, message, text, thinking, done, finish, prompt, eval, embedding, err []byte
+	model, message, text, thinking, done, finish, prompt, eval, embedding, logprobs, calls, err []byte
 }
 
 // scan finds the values of a response object.
@@ -93,6 +151,10 @@ func (m *response) field(key, v []byte) {
 		m.eval = v
 	case "embedding", "embeddings":
 		m.embedding = v
+	case "logprobs":
+		m.logprobs = v
+	case "tool_calls": // of generate
+		m.calls = v
 	case "error":
 		m.err = v
 	}
@@ -154,6 +216,7 @@ func eachPart(m *response, f func(p llm.Part, text []byte)) {
 	}
 	text(llm.PartReasoning, m.thinking)
 	text(llm.PartText, m.text)
+	toolCalls(m.calls, f)
 	if jsonscan.KindOf(m.message) != jsonscan.Dict {
 		return
 	}
@@ -164,11 +227,15 @@ func eachPart(m *response, f func(p llm.Part, text []byte)) {
 		case "thinking":
 			text(llm.PartReasoning, v)
 		case "tool_calls":
-			if jsonscan.KindOf(v) == jsonscan.List {
-				for c := jsonscan.Array(v); c.Next(); {
-					f(readCall(c.Value()))
-				}
-			}
+			toolCalls(v, f)
+		}
+	}
+}
+
+func toolCalls(v []byte, f func(p llm.Part, text []byte)) {
+	if jsonscan.KindOf(v) == jsonscan.List {
+		for c := jsonscan.Array(v); c.Next(); {
+			f(readCall(c.Value()))
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (Dialect) ParseRequest(api llm.API, _ *llm.Head, body []byte) (*llm.Request
 	case llm.OllamaEmbed:
 		op = llm.OpEmbeddings
 	}
-	r := llm.NewRequest(api, llm.Ollama, op, body, codec{})
+	r := llm.NewRequest(api, llm.Ollama, op, body, codec{embeds: api == llm.OllamaEmbed})
 	streams := api != llm.OllamaEmbed
 	r.Stream = streams
 	it := jsonscan.Object(body)

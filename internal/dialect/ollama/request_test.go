@@ -113,7 +113,7 @@ func TestConversation(t *testing.T) {
 				},
 				Tools: []llm.Tool{
 					{Name: "f", Description: "does f", Schema: []byte(`{"type":"object"}`)},
-					{Raw: []byte(`{"type":"x"}`)},
+					{Name: "x", Raw: []byte(`{"type":"x"}`)},
 				},
 				OutputSchema: []byte(`{"type":"object"}`),
 			}},
@@ -121,9 +121,23 @@ func TestConversation(t *testing.T) {
 			System:   []llm.Part{{Text: "s"}},
 			Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{{Text: "p"}, {Kind: llm.PartBlob, Index: 1, Data: "QUJD"}}}},
 		}},
-		{"embed", `{"input":["a","b"]}`, llm.Conversation{Messages: []llm.Message{
-			{Role: llm.RoleUser, Parts: []llm.Part{{Text: "a"}}}, {Role: llm.RoleUser, Parts: []llm.Part{{Text: "b"}}},
-		}}},
+		{"what has no neutral form, and what says nothing", `{"messages":[{"role":"TOOL","content":"","images":["QUJD"],"x":1}],"keep_alive":"5m","format":"json","truncate":false,"shift":true,
+			"logprobs":true,"top_logprobs":3,"think":true,"raw":false,"template":"","context":[],
+			"options":{"num_ctx":8192,"mirostat":0,"repeat_penalty":1.2,"temperature":0.5,"num_gpu":null,"repeat_last_n":64}}`,
+			llm.Conversation{
+				Messages: []llm.Message{{Role: llm.RoleTool, Parts: []llm.Part{{Kind: llm.PartToolResult}, {Kind: llm.PartBlob, Index: 1, Data: "QUJD"}}}},
+				Thinking: "on", Logprobs: true, TopLogprobs: llm.Some[int64](3),
+				Extra: []llm.Extra{
+					{Field: "messages.x", Raw: []byte("1")},
+					{Field: "keep_alive", Raw: []byte(`"5m"`)},
+					{Field: "truncate", Raw: []byte("false")},
+					{Field: "options.num_ctx", Raw: []byte("8192")},
+					{Field: "options.repeat_penalty", Raw: []byte("1.2")},
+				},
+			}},
+		{"no thinking", `{"messages":[{"content":"a"}],"think":false}`, llm.Conversation{
+			Messages: []llm.Message{{Role: llm.RoleUser, Parts: []llm.Part{{Text: "a"}}}}, Thinking: "off",
+		}},
 		{"odd shapes", `{"messages":[1,{"content":["x"]}],"tools":{},"system":"","prompt":null,"images":1}`,
 			llm.Conversation{Messages: []llm.Message{{Role: llm.RoleUser}}}},
 	} {
@@ -143,11 +157,41 @@ func TestConversation(t *testing.T) {
 	}
 }
 
+func TestConversationOfEmbeddings(t *testing.T) {
+	for _, tt := range []struct {
+		body string
+		want [][]llm.Part
+	}{
+		{`{"input":["a","b"],"truncate":true}`, [][]llm.Part{{{Text: "a"}}, {{Text: "b"}}}},
+		{`{"input":"a"}`, [][]llm.Part{{{Text: "a"}}}},
+		{`{"prompt":"a"}`, [][]llm.Part{{{Text: "a"}}}},
+	} {
+		r, err := ollama.Dialect{}.ParseRequest(llm.OllamaEmbed, &llm.Head{}, []byte(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Conversation()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &llm.Conversation{Inputs: tt.want}
+		for _, in := range tt.want {
+			want.Messages = append(want.Messages, llm.Message{Role: llm.RoleUser, Parts: in})
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
 func TestEditText(t *testing.T) {
 	for _, tt := range []struct{ name, body, want, seen string }{
 		{"messages", `{"messages": [{"content":"a <b>","role":"assistant","tool_calls":[{"function":{"arguments":{"k":"a"}}}]},{"role":"tool","content":"c"}], "x":1.0}`,
-			`{"messages": [{"content":"A <B>","role":"assistant","tool_calls":[{"function":{"arguments":{"k":"a"}}}]},{"role":"tool","content":"C"}], "x":1.0}`,
-			"assistant:a <b>|tool:c"},
+			`{"messages": [{"content":"A <B>","role":"assistant","tool_calls":[{"function":{"arguments":{"k":"A"}}}]},{"role":"tool","content":"C"}], "x":1.0}`,
+			"assistant:a <b>|assistant:a|tool:c"},
+		{"arguments as text", `{"messages":[{"role":"assistant","thinking":"t","tool_calls":[{"function":{"name":"f","arguments":"{\"k\":\"a\"}"}}]}]}`,
+			`{"messages":[{"role":"assistant","thinking":"T","tool_calls":[{"function":{"name":"f","arguments":"{\"k\":\"A\"}"}}]}]}`,
+			"assistant:t|assistant:a"},
 		{"generate", `{"prompt":"p","suffix":"s","system":"t","template":"u"}`, `{"prompt":"P","suffix":"S","system":"T","template":"u"}`, "user:p|user:s|system:t"},
 		{"embed one", `{"input":"a"}`, `{"input":"A"}`, "user:a"},
 		{"embed many", `{"input":["a",1,"b"]}`, `{"input":["A",1,"B"]}`, "user:a|user:b"},

@@ -121,7 +121,7 @@ func TestWriter(t *testing.T) {
 	}
 	const (
 		begin = `{"model":"n","created_at":"T","message":{"role":"assistant",`
-		calls = `"tool_calls":[{"id":"1","function":{"name":"f","arguments":{"x":1}}}]`
+		calls = `"tool_calls":[{"id":"1","function":{"index":0,"name":"f","arguments":{"x":1}}}]`
 		end   = `"done_reason":"length","done":true,"prompt_eval_count":3,"eval_count":5}`
 	)
 	created := regexp.MustCompile(`"created_at":"[-0-9]+T[0-9:.]+Z"`)
@@ -136,7 +136,8 @@ func TestWriter(t *testing.T) {
 		{"streamed", true, nil, begin + `"content":"a","thinking":"hm"},"done":false}` + "\n" + begin + `"content":"b"},"done":false}` + "\n" +
 			begin + `"content":"",` + calls + `},"done":false}` + "\n" + begin + `"content":""},` + end + "\n"},
 		{"streamed error", true, &llm.Error{Status: 503, Message: "m"},
-			begin + `"content":"a","thinking":"hm"},"done":false}` + "\n" + begin + `"content":"b"},"done":false}` + "\n" + `{"error":"m"}` + "\n"},
+			begin + `"content":"a","thinking":"hm"},"done":false}` + "\n" + begin + `"content":"b"},"done":false}` + "\n" +
+				begin + `"content":"",` + calls + `},"done":false}` + "\n" + `{"error":"m"}` + "\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w, err := ollama.Dialect{}.NewWriter(&llm.Request{API: llm.OllamaChat, Model: "alias", Stream: tt.stream}, new(llm.Loss))

@@ -2,16 +2,18 @@ package ollama
 
 import "encoding/json"
 
-// The objects that are written, named as in docs/api.md.
+// The objects that are sent, named as in docs/api.md.
 
 type chatRequest struct {
-	Model    string          `json:"model"`
-	Messages []message       `json:"messages"`
-	Tools    []tool          `json:"tools,omitempty"`
-	Stream   bool            `json:"stream"`
-	Format   json.RawMessage `json:"format,omitempty"`
-	Think    any             `json:"think,omitempty"` // a level, or false
-	Options  *modelOptions   `json:"options,omitempty"`
+	Model       string          `json:"model"`
+	Messages    []message       `json:"messages"`
+	Tools       []tool          `json:"tools,omitempty"`
+	Stream      bool            `json:"stream"`
+	Format      json.RawMessage `json:"format,omitempty"`
+	Think       any             `json:"think,omitempty"` // a level, or whether at all
+	Logprobs    bool            `json:"logprobs,omitempty"`
+	TopLogprobs int64           `json:"top_logprobs,omitempty"`
+	Options     modelOptions    `json:"options,omitzero"`
 }
 
 type message struct {
@@ -56,12 +58,8 @@ type modelOptions struct {
 	PresencePenalty  *float64 `json:"presence_penalty,omitempty"`
 }
 
-type chatResponse struct {
-	Model           string  `json:"model"`
-	CreatedAt       string  `json:"created_at"`
-	Message         message `json:"message"`
-	DoneReason      string  `json:"done_reason,omitempty"`
-	Done            bool    `json:"done"`
-	PromptEvalCount *int64  `json:"prompt_eval_count,omitempty"`
-	EvalCount       *int64  `json:"eval_count,omitempty"`
+type embedRequest struct {
+	Model      string `json:"model"`
+	Input      any    `json:"input"` // a string, or a list of them
+	Dimensions *int64 `json:"dimensions,omitempty"`
 }
