@@ -157,7 +157,7 @@ routes:
   - {name: failover, match: {path: /failover}, targets: [[{backend: azure}], [{backend: anthropic, model: claude-sonnet-4-5}]]}
   - {name: back, match: {path: /back}, targets: [[{backend: anthropic, model: claude-sonnet-4-5}], [{backend: openai}]]}
   - {name: gemini, match: {path: /gemini}, to: gemini, retry: {attempts: 1}}
-  - {name: vertex, match: {path: /vertex}, to: vertex, retry: {attempts: 1}}
+  - {name: vertex, match: {path: /vertex}, to: vertex, lossy: allow, retry: {attempts: 1}}
   - {name: ollama, match: {path: /ollama}, to: ollama, retry: {attempts: 1}}
 `
 

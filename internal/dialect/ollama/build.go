@@ -33,7 +33,8 @@ func (Dialect) BuildRequest(r *llm.Request, model string, loss *llm.Loss) (llm.A
 		return "", nil, refuse(r.Field(llm.FieldMessages), "The request cannot be read: %v.", err)
 	}
 	b := builder{r: r, loss: loss, names: map[string]string{}}
-	api, body := llm.OllamaChat, any(nil)
+	api := llm.OllamaChat
+	var body any
 	if r.Op == llm.OpEmbeddings {
 		api = llm.OllamaEmbed
 		body, err = b.embeddings(c, model)
