@@ -134,11 +134,16 @@ func (r *Rewrite) Part(was *llm.Part, text []byte) {
 	r.edits = append(r.edits, jsonscan.Edit{At: jsonscan.At(r.Data, text), With: with})
 }
 
-// Void makes v, a value in Data that tells of the texts, null if any of them has changed.
+// Void makes v, a value in Data that tells of the texts, null if any of them has changed; a list becomes an empty one.
 func (r *Rewrite) Void(v []byte) {
-	if len(r.edits) > 0 && !jsonscan.IsNull(v) {
-		r.edits = append(r.edits, jsonscan.Edit{At: jsonscan.At(r.Data, v), With: []byte("null")})
+	if len(r.edits) == 0 || jsonscan.IsNull(v) {
+		return
 	}
+	with := "null"
+	if jsonscan.KindOf(v) == jsonscan.List {
+		with = "[]"
+	}
+	r.edits = append(r.edits, jsonscan.Edit{At: jsonscan.At(r.Data, v), With: []byte(with)})
 }
 
 // Append appends Data with the texts replaced. It fails when Parts are more or fewer than those of Data, and when the

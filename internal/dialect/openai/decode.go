@@ -143,6 +143,7 @@ func (d *decoder) choices(list []byte, ev *llm.Event) (delta []byte) {
 	if jsonscan.KindOf(list) != jsonscan.List {
 		return nil
 	}
+	probs := false
 	all := jsonscan.Array(list)
 	for n := 0; all.Next(); n++ {
 		c := llm.Choice{Index: n}
@@ -152,6 +153,10 @@ func (d *decoder) choices(list []byte, ev *llm.Event) (delta []byte) {
 				c.Index = index(it.Value(), n)
 			case "finish_reason":
 				c.Finish = d.finish.Of(it.Value())
+			case "stop_reason", "matched_stop": // vLLM's and SGLang's, a text or the number of a token
+				c.Stop = jsonscan.String(it.Value())
+			case "logprobs":
+				probs = probs || !jsonscan.IsNull(it.Value())
 			case "delta":
 				if d.api == llm.OpenAIChat {
 					delta = it.Value()
@@ -163,6 +168,9 @@ func (d *decoder) choices(list []byte, ev *llm.Event) (delta []byte) {
 			}
 		}
 		ev.Choices = append(ev.Choices, c)
+	}
+	if probs && d.want == llm.WantParts { // they are of this content alone
+		return nil
 	}
 	return delta
 }

@@ -165,7 +165,7 @@ func TestParts(t *testing.T) {
 		},
 		{
 			name: "reasoning said twice", body: `{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.text","text":"a"}],"reasoning":"a"}}]}`,
-			want: []llm.Part{{Kind: llm.PartReasoning, Text: "a", Repeat: true}, {Kind: llm.PartReasoning, Text: "a"}},
+			want: []llm.Part{{Kind: llm.PartReasoning, Text: "a"}, {Kind: llm.PartReasoning, Text: "a", Repeat: true}},
 		},
 		{
 			name: "reasoning said in details", body: `{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"a"}],"reasoning":null}}]}`,
@@ -312,6 +312,9 @@ func samePerFrame(t testing.TB, api llm.API, stream []byte, want llm.Want) (matc
 		for i := range ev.Parts { // a tool call under the index of another is told apart by the frames before
 			if i < len(fresh[0].Parts) && ev.Parts[i].Kind == llm.PartToolCall {
 				ev.Parts[i].Index = fresh[0].Parts[i].Index
+			}
+			if i < len(fresh[0].Parts) && ev.Parts[i].Kind == llm.PartReasoning { // so is a block of reasoning, and what is new of it
+				ev.Parts[i].Index, ev.Parts[i].Repeat = fresh[0].Parts[i].Index, fresh[0].Parts[i].Repeat
 			}
 		}
 		if !reflect.DeepEqual(fresh, []llm.Event{ev}) {

@@ -23,12 +23,23 @@ func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error
 	for i := range t.parts {
 		w.Part(&t.parts[i], t.vals[i])
 	}
-	if jsonscan.KindOf(choices) == jsonscan.List {
-		for it := jsonscan.Array(choices); it.Next(); {
-			if jsonscan.KindOf(it.Value()) == jsonscan.Dict {
-				w.Void(jsonscan.Get(it.Value(), "logprobs"))
-			}
-		}
+	if r.API == llm.OpenAIResponses {
+		voidResponse(&w, data)
+	}
+	for _, c := range elements(choices) {
+		w.Void(jsonscan.Get(c, "logprobs"))
 	}
 	return w.Append(dst)
+}
+
+// voidResponse takes the log probabilities out of a Responses object or one of its streaming events.
+func voidResponse(w *dialect.Rewrite, data []byte) {
+	w.Void(jsonscan.Get(data, "logprobs"))
+	w.Void(jsonscan.Get(data, "part", "logprobs"))
+	items := append(elements(jsonscan.Get(data, "output")), elements(jsonscan.Get(data, "response", "output"))...)
+	for _, item := range append(items, jsonscan.Get(data, "item")) {
+		for _, part := range elements(jsonscan.Get(item, "content")) {
+			w.Void(jsonscan.Get(part, "logprobs"))
+		}
+	}
 }

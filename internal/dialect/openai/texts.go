@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"strings"
-
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -10,12 +8,14 @@ import (
 // texts collects the parts of one frame in the order of its bytes, each with the JSON value that holds its text. Reading and
 // rewriting walk a frame by the same methods, so that the nth part is always the nth value. The zero value is ready to use.
 type texts struct {
-	parts []llm.Part
-	vals  [][]byte // the value of each part's text; nil when it has none
-	told  []told   // the parts of the stream whose text came in an earlier frame
-	begun []begun  // the tool calls of the stream
-	more  int      // tool calls under an index that another had
-	frame int
+	parts    []llm.Part
+	vals     [][]byte // the value of each part's text; nil when it has none
+	told     []told   // the parts of the stream whose text came in an earlier frame
+	begun    []begun  // the tool calls of the stream
+	more     int      // tool calls under an index that another had
+	thoughts []thoughts
+	sealed   []int // the items whose encrypted reasoning was told
+	frame    int
 }
 
 // begun is the latest tool call of a stream under an index, and the index of its part.
@@ -80,7 +80,11 @@ func (t *texts) completion(choices []byte, api llm.API) {
 		if !streamed {
 			v = jsonscan.Get(all.Value(), "message")
 		}
+		from := len(t.parts)
 		t.message(v, i, streamed)
+		if probs := jsonscan.Get(all.Value(), "logprobs"); jsonscan.KindOf(probs) == jsonscan.Dict {
+			t.logprobs(probs, i, from)
+		}
 	}
 }
 
@@ -94,7 +98,9 @@ func (t *texts) prompted(v []byte, choice int) {
 // message walks a message or a delta of one. The reasoning of other hosts than OpenAI: reasoning_content (DeepSeek, xAI,
 // vLLM), reasoning (Groq, OpenRouter), reasoning_details (OpenRouter, beside reasoning), thinking parts (Mistral).
 func (t *texts) message(m []byte, choice int, streamed bool) {
-	thought := false
+	details := jsonscan.Get(m, "reasoning_details")
+	th := t.thoughtsOf(choice)
+	thought := !th.told && speaks(details)
 	for it := jsonscan.Object(m); it.Next(); {
 		v := it.Value()
 		switch string(it.Key()) {
@@ -102,11 +108,12 @@ func (t *texts) message(m []byte, choice int, streamed bool) {
 			t.content(v, choice)
 		case "reasoning_content", "reasoning":
 			if isText(v) {
-				t.add(llm.Part{Kind: llm.PartReasoning, Choice: choice, Repeat: thought}, v)
+				t.add(llm.Part{Kind: llm.PartReasoning, Choice: choice, Index: th.block, Repeat: thought}, v)
+				th.told = th.told || !thought
 				thought = true
 			}
 		case "reasoning_details":
-			t.details(v, choice, isText(jsonscan.Get(m, "reasoning")) || isText(jsonscan.Get(m, "reasoning_content")))
+			t.details(v, choice, th)
 		case "refusal":
 			if isText(v) {
 				t.add(llm.Part{Kind: llm.PartRefusal, Choice: choice}, v)
@@ -117,6 +124,7 @@ func (t *texts) message(m []byte, choice int, streamed bool) {
 			t.call(v, llm.Part{Choice: choice})
 		}
 	}
+	t.think(choice, th)
 }
 
 // content walks a message's content: a string, or parts.
@@ -154,19 +162,6 @@ func (t *texts) thinking(v []byte, choice int) {
 	for it := jsonscan.Array(v); it.Next(); {
 		if s := jsonscan.Get(it.Value(), "text"); isText(s) {
 			t.add(llm.Part{Kind: llm.PartReasoning, Choice: choice}, s)
-		}
-	}
-}
-
-func (t *texts) details(v []byte, choice int, repeat bool) {
-	if jsonscan.KindOf(v) != jsonscan.List {
-		return
-	}
-	for it := jsonscan.Array(v); it.Next(); {
-		for d := jsonscan.Object(it.Value()); d.Next(); {
-			if k := string(d.Key()); (k == "text" || k == "summary") && isText(d.Value()) {
-				t.add(llm.Part{Kind: llm.PartReasoning, Choice: choice, Repeat: repeat}, d.Value())
-			}
 		}
 	}
 }
@@ -233,148 +228,5 @@ func (t *texts) call(v []byte, p llm.Part) {
 	}
 	if p.ID != "" || p.Name != "" || text(args) != "" {
 		t.add(p, args)
-	}
-}
-
-// response walks a Responses object or one of its streaming events.
-func (t *texts) response(data []byte) {
-	var typ string
-	var val, item, part, object []byte
-	at := 0
-	for it := jsonscan.Object(data); it.Next(); {
-		switch v := it.Value(); string(it.Key()) {
-		case "type":
-			typ = jsonscan.String(v)
-		case "delta", "text", "refusal", "arguments", "input":
-			val = v
-		case "output_index":
-			at = index(v, 0)
-		case "item":
-			item = v
-		case "part":
-			part = v
-		case "response":
-			object = v
-		}
-	}
-	switch {
-	case typ == "":
-		t.output(jsonscan.Get(data, "output"))
-	case object != nil:
-		t.output(jsonscan.Get(object, "output"))
-	case item != nil:
-		t.item(item, at)
-	case part != nil:
-		t.itemPart(part, at)
-	default:
-		if kind, ok := eventKind(typ); ok && jsonscan.KindOf(val) == jsonscan.Text {
-			t.tell(llm.Part{Kind: kind, Index: at}, val, strings.HasSuffix(typ, ".done"))
-		}
-	}
-}
-
-// eventKind is what the text of a streaming event belongs to; ok is false for an event without text.
-func eventKind(typ string) (kind llm.PartKind, ok bool) {
-	name, found := strings.CutSuffix(typ, ".delta")
-	if !found {
-		if name, found = strings.CutSuffix(typ, ".done"); !found {
-			return 0, false
-		}
-	}
-	switch name {
-	case "response.output_text":
-		return llm.PartText, true
-	case "response.refusal":
-		return llm.PartRefusal, true
-	case "response.reasoning_text", "response.reasoning_summary_text":
-		return llm.PartReasoning, true
-	case "response.function_call_arguments", "response.custom_tool_call_input":
-		return llm.PartToolCall, true
-	case "response.mcp_call_arguments":
-		return llm.PartServerTool, true
-	}
-	return 0, false
-}
-
-// tell adds p. In a closing event its text is repeated when an earlier frame told some of it.
-func (t *texts) tell(p llm.Part, v []byte, closing bool) {
-	seen := len(t.told) >= maxTold
-	known := false
-	for _, x := range t.told {
-		if x.kind == p.Kind && x.index == p.Index {
-			seen, known = x.frame < t.frame, true
-		}
-	}
-	p.Repeat = closing && seen
-	t.add(p, v)
-	if !known && len(t.told) < maxTold && len(v) > 2 {
-		t.told = append(t.told, told{p.Kind, p.Index, t.frame})
-	}
-}
-
-func (t *texts) output(v []byte) {
-	if jsonscan.KindOf(v) != jsonscan.List {
-		return
-	}
-	all := jsonscan.Array(v)
-	for n := 0; all.Next(); n++ {
-		t.item(all.Value(), n)
-	}
-}
-
-// item walks an output item. Calls that the client runs are tool calls; what the provider runs (web_search_call,
-// file_search_call, mcp_call and others) are server tools.
-func (t *texts) item(v []byte, at int) {
-	var typ, id, callID, name string
-	var args []byte
-	var lists [2][]byte // content and summary, in the order of the bytes
-	n := 0
-	for it := jsonscan.Object(v); it.Next(); {
-		switch m := it.Value(); string(it.Key()) {
-		case "type":
-			typ = jsonscan.String(m)
-		case "id":
-			id = jsonscan.String(m)
-		case "call_id":
-			callID = jsonscan.String(m)
-		case "name":
-			name = jsonscan.String(m)
-		case "arguments", "input":
-			args = m
-		case "content", "summary":
-			if n < len(lists) && jsonscan.KindOf(m) == jsonscan.List {
-				lists[n] = m
-				n++
-			}
-		}
-	}
-	switch {
-	case typ == "message" || typ == "reasoning":
-		for _, list := range lists[:n] {
-			for it := jsonscan.Array(list); it.Next(); {
-				t.itemPart(it.Value(), at)
-			}
-		}
-	case typ == "function_call" || typ == "custom_tool_call":
-		t.tell(llm.Part{Kind: llm.PartToolCall, Index: at, ID: callID, Name: name}, args, true)
-	case strings.HasSuffix(typ, "_call"):
-		if name == "" {
-			name = typ
-		}
-		t.tell(llm.Part{Kind: llm.PartServerTool, Index: at, ID: id, Name: name}, args, true)
-	}
-}
-
-// itemPart walks a content part of an output item.
-func (t *texts) itemPart(v []byte, at int) {
-	kind, key := llm.PartText, "text"
-	switch jsonscan.String(jsonscan.Get(v, "type")) {
-	case "refusal":
-		kind, key = llm.PartRefusal, "refusal"
-	case "reasoning_text", "summary_text":
-		kind = llm.PartReasoning
-	}
-	if s := jsonscan.Get(v, key); isText(s) {
-		t.tell(llm.Part{Kind: kind, Index: at}, s, true)
 	}
 }

@@ -23,6 +23,8 @@ func (d Dialect) NewWriter(r *llm.Request, loss *llm.Loss) (llm.Writer, error) {
 			created: time.Now().Unix(),
 			loss:    loss,
 		}, nil
+	case llm.OpenAIResponses:
+		return newResponsesWriter(r, loss), nil
 	case llm.OpenAIEmbeddings:
 		return newEmbeddingsWriter(r), nil
 	}
@@ -43,11 +45,22 @@ type writer struct {
 
 // written is what was written of one choice, or is to be written when the response is not streamed.
 type written struct {
-	index                         int
-	began                         bool
-	finish                        string // the provider's word
-	content, reasoning, rejection []byte // unstreamed only
-	calls                         []call
+	index                 int
+	began                 bool
+	finish                string // the provider's word
+	content, rejection    []byte // unstreamed only
+	probs, rejectionProbs []byte // of these, JSON without the brackets; unstreamed only
+	blocks                []block
+	calls                 []call
+}
+
+// block is one block of reasoning. What of it was written as a detail is not in it any more.
+type block struct {
+	part            int // the index of its parts
+	text            []byte
+	signature, data string
+	closed          bool // what follows is another block
+	long            bool // more than is kept of a stream
 }
 
 // call is one tool call: part is the index of its fragments.
@@ -75,6 +88,9 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 		}
 	}
 	for _, c := range ev.Choices {
+		if c.Stop != "" {
+			w.loss.Lost("stop_sequence")
+		}
 		if c.Finish == "" {
 			continue
 		}
@@ -123,27 +139,44 @@ func (w *writer) choice(i int) *written {
 	return x
 }
 
-// part writes or keeps one part. Reasoning goes where DeepSeek put it and client libraries look for it, reasoning_content.
+// part writes or keeps one part.
 func (w *writer) part(dst []byte, p *llm.Part) []byte {
-	var field string
 	x := w.choice(p.Choice)
 	switch p.Kind {
 	case llm.PartText:
-		field, x.content = "content", w.keep(x.content, p.Text)
-	case llm.PartReasoning:
-		field, x.reasoning = "reasoning_content", w.keep(x.reasoning, p.Text)
+		x.content = w.keep(x.content, p.Text)
+		return w.text(dst, x, p, "content", &x.probs)
 	case llm.PartRefusal:
-		field, x.rejection = "refusal", w.keep(x.rejection, p.Text)
+		x.rejection = w.keep(x.rejection, p.Text)
+		return w.text(dst, x, p, "refusal", &x.rejectionProbs)
+	case llm.PartReasoning:
+		return w.reason(dst, x, p)
 	case llm.PartToolCall:
 		return w.call(dst, x, p)
+	case llm.PartServerTool:
+		w.loss.Lost("server_tools")
+	default:
+		w.loss.Lost("content")
 	}
-	if field == "" || p.Text == "" || !w.stream {
+	return dst
+}
+
+// text writes a text and the log probabilities of its tokens, or keeps these.
+func (w *writer) text(dst []byte, x *written, p *llm.Part, field string, probs *[]byte) []byte {
+	if !w.stream {
+		*probs = appendLogprobs(*probs, p.Logprobs)
 		return dst
 	}
-	dst = w.delta(dst, x)
-	dst = appendMember(dst, field)
-	dst = jsonscan.AppendString(dst, p.Text)
-	return w.endDelta(dst)
+	if p.Text == "" && len(p.Logprobs) == 0 {
+		return dst
+	}
+	dst = appendMember(w.delta(dst, x), field)
+	dst = append(jsonscan.AppendString(dst, p.Text), '}')
+	list := appendLogprobs(nil, p.Logprobs)
+	if field == "refusal" {
+		return w.endChoice(dst, nil, list)
+	}
+	return w.endChoice(dst, list, nil)
 }
 
 func (w *writer) keep(b []byte, s string) []byte {
@@ -229,8 +262,30 @@ func (w *writer) delta(dst []byte, x *written) []byte {
 	return dst
 }
 
-func (w *writer) endDelta(dst []byte) []byte {
-	return w.endChunk(append(dst, `},"logprobs":null,"finish_reason":null}`...), "null")
+func (w *writer) endDelta(dst []byte) []byte { return w.endChoice(append(dst, '}'), nil, nil) }
+
+// endChoice ends the choice of a chunk that goes on, with the log probabilities of its content and its refusal.
+func (w *writer) endChoice(dst, content, refusal []byte) []byte {
+	dst = appendChoiceLogprobs(dst, content, refusal)
+	return w.endChunk(append(dst, `,"finish_reason":null}`...), "null")
+}
+
+func appendChoiceLogprobs(dst, content, refusal []byte) []byte {
+	dst = append(dst, `,"logprobs":`...)
+	if len(content)+len(refusal) == 0 {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, `{"content":`...)
+	dst = append(appendList(dst, content), `,"refusal":`...)
+	return append(appendList(dst, refusal), '}')
+}
+
+// appendList appends the elements as an array, null when there are none.
+func appendList(dst, elements []byte) []byte {
+	if len(elements) == 0 {
+		return append(dst, "null"...)
+	}
+	return append(append(append(dst, '['), elements...), ']')
 }
 
 // appendMember appends a member's name, with the comma that it needs after another.
@@ -311,10 +366,7 @@ func (x *written) append(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(x.index), 10)
 	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	dst = appendOrNull(dst, string(x.content))
-	if len(x.reasoning) > 0 {
-		dst = append(dst, `,"reasoning_content":`...)
-		dst = jsonscan.AppendString(dst, string(x.reasoning))
-	}
+	dst = x.appendReasoning(dst)
 	dst = append(dst, `,"refusal":`...)
 	dst = appendOrNull(dst, string(x.rejection))
 	for n, c := range x.calls {
@@ -332,7 +384,8 @@ func (x *written) append(dst []byte) []byte {
 	if len(x.calls) > 0 {
 		dst = append(dst, ']')
 	}
-	dst = append(dst, `},"logprobs":null,"finish_reason":`...)
+	dst = appendChoiceLogprobs(append(dst, '}'), x.probs, x.rejectionProbs)
+	dst = append(dst, `,"finish_reason":`...)
 	dst = jsonscan.AppendString(dst, finishReason(x.finish, len(x.calls) > 0))
 	return append(dst, '}')
 }
@@ -355,9 +408,14 @@ func appendUsage(dst []byte, u *llm.Usage) []byte {
 	dst = strconv.AppendInt(dst, u.Output.V, 10)
 	dst = append(dst, `,"total_tokens":`...)
 	dst = strconv.AppendInt(dst, u.Input.V+u.Output.V, 10)
-	if u.CacheRead.Set {
+	if u.CacheRead.Set || u.CacheWrite.Set {
 		dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
-		dst = append(strconv.AppendInt(dst, u.CacheRead.V, 10), '}')
+		dst = strconv.AppendInt(dst, u.CacheRead.V, 10)
+		if u.CacheWrite.Set {
+			dst = append(dst, `,"cache_write_tokens":`...)
+			dst = strconv.AppendInt(dst, u.CacheWrite.V, 10)
+		}
+		dst = append(dst, '}')
 	}
 	if u.Reasoning.Set {
 		dst = append(dst, `,"completion_tokens_details":{"reasoning_tokens":`...)
