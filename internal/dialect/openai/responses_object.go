@@ -189,11 +189,8 @@ func (c *content) append(dst []byte) []byte {
 func appendResponsesUsage(dst []byte, u *llm.Usage) []byte {
 	dst = append(dst, `{"input_tokens":`...)
 	dst = append(strconv.AppendInt(dst, u.Input.V, 10), `,"input_tokens_details":{"cached_tokens":`...)
-	dst = strconv.AppendInt(dst, u.CacheRead.V, 10)
-	if u.CacheWrite.Set {
-		dst = append(dst, `,"cache_write_tokens":`...)
-		dst = strconv.AppendInt(dst, u.CacheWrite.V, 10)
-	}
+	dst = append(strconv.AppendInt(dst, u.CacheRead.V, 10), `,"cache_write_tokens":`...)
+	dst = strconv.AppendInt(dst, u.CacheWrite.V, 10)
 	dst = append(dst, `},"output_tokens":`...)
 	dst = append(strconv.AppendInt(dst, u.Output.V, 10), `,"output_tokens_details":{"reasoning_tokens":`...)
 	dst = append(strconv.AppendInt(dst, u.Reasoning.V, 10), `},"total_tokens":`...)
