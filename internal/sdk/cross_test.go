@@ -272,8 +272,6 @@ func TestOpenAIToAnthropicErrors(t *testing.T) {
 			failure{Status: 400, Type: "invalid_request_error", Param: "seed", Message: "seed: Anthropic"}, "", "invalid_request_error", "client_error"},
 		{"a temperature that is too high", "", ask(claude45, func(p *openai.ChatCompletionNewParams) { p.Temperature = openai.Float(1.5) }),
 			failure{Status: 400, Type: "invalid_request_error", Param: "temperature", Message: "0 to 1"}, "", "invalid_request_error", "client_error"},
-		{"responses", "", response, failure{Status: 501, Kind: "openai.Error"}, "", "not_implemented", "client_error"},
-		{"responses streamed", "", responseStream, failure{Status: 501, Kind: "openai.Error"}, "", "not_implemented", "client_error"},
 		{"embeddings", "", embeddings, failure{Status: 501, Kind: "openai.Error"}, "", "not_implemented", "client_error"},
 		{"images", "", images, failure{Status: 501, Kind: "openai.Error"}, "", "not_implemented", "client_error"},
 		{"completions", "", completion, failure{Status: 501, Kind: "openai.Error"}, "", "not_implemented", "client_error"},

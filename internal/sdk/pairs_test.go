@@ -219,8 +219,6 @@ func TestPairsErrors(t *testing.T) {
 			failure{Kind: "ssestream.StreamError", Raw: "overloaded"}, "UNAVAILABLE", "upstream_error"},
 		{"Ollama to OpenAI, 404", "/openai", "openai/404", ollama("POST", "/api/chat", `{"model":"gpt-9","messages":[{"role":"user","content":"Hi"}]}`),
 			failure{Status: 404, Raw: `{"error":"The model`}, "model_not_found", "client_error"},
-		{"OpenAI's responses to Vertex AI", "/vertex/v1", "", openAI(response), failure{Kind: "openai.Error", Status: 501}, "not_implemented", "client_error"},
-		{"OpenAI's responses to Vertex AI, streamed", "/vertex/v1", "", openAI(responseStream), failure{Kind: "openai.Error", Status: 501}, "not_implemented", "client_error"},
 		{"Anthropic's completions to OpenAI", "/openai", "", claude(legacy), failure{Kind: "anthropic.Error", Status: 501, Type: "api_error"}, "not_implemented", "client_error"},
 		{"Google to Anthropic, 529", "/anthropic", "anthropic/529", gemini(generate),
 			failure{Kind: "genai.APIError", Status: 529, Message: "Overloaded"}, "overloaded_error", "upstream_error"},

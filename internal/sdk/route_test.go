@@ -101,7 +101,7 @@ func TestFailover(t *testing.T) {
 // TestNotRetried is a request that no further try can help: the library is told so.
 func TestNotRetried(t *testing.T) {
 	r := newRig(t)
-	got, _ := r.through(t, openAIRetrying(2, response), "/anthropic/v1")
+	got, _ := r.through(t, openAIRetrying(2, completion), "/anthropic/v1")
 	if got.Failure.Status != 501 {
 		t.Errorf("the library failed with %+v", got.Failure)
 	}

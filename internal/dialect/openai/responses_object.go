@@ -23,7 +23,7 @@ const (
 )
 
 // echoed are the members of a request that its answer says again, and what it says where the request does not ("The response
-// object"). Nothing is stored.
+// object").
 var echoed = [...]struct{ key, otherwise string }{
 	{"instructions", "null"}, {"max_output_tokens", "null"}, {"max_tool_calls", "null"}, {"metadata", "{}"},
 	{"parallel_tool_calls", "true"}, {"previous_response_id", "null"}, {"prompt_cache_key", "null"},
@@ -42,7 +42,7 @@ func echo(r *llm.Request) []byte {
 			}
 		}
 	}
-	out := []byte(`,"background":false,"store":false`)
+	out := []byte(`,"background":false`)
 	for i := range echoed {
 		out = append(out, ',')
 		out = append(jsonscan.AppendString(out, echoed[i].key), ':')

@@ -293,8 +293,7 @@ func (w *responsesWriter) close(dst []byte, x *item, status string) []byte {
 	}
 	switch {
 	case x.typ == typeCall:
-		dst = append(w.itemEvent(dst, "response.function_call_arguments.done", x, true), `,"name":`...)
-		dst = append(jsonscan.AppendString(dst, x.name), `,"arguments":`...)
+		dst = append(w.itemEvent(dst, "response.function_call_arguments.done", x, true), `,"arguments":`...)
 		dst = w.end(jsonscan.AppendString(dst, string(x.text)))
 	case x.typ == typeReasoning && x.summed:
 		dst = append(w.summaryEvent(dst, "response.reasoning_summary_text.done", x), `,"text":`...)

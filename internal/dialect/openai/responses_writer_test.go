@@ -62,7 +62,7 @@ const thoughtfulOutput = `[{"id":"rs_msg_1_0","type":"reasoning","summary":[{"ty
 
 func TestWriteResponse(t *testing.T) {
 	const want = `{"id":"msg_1","object":"response","created_at":1,"status":"completed","error":null,"incomplete_details":null,"model":"claude","output":` + thoughtfulOutput +
-		`,"background":false,"store":false,"instructions":"i","max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":null,` +
+		`,"background":false,"instructions":"i","max_output_tokens":null,"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":null,` +
 		`"prompt_cache_key":null,"reasoning":{"effort":"low","summary":"auto"},"safety_identifier":null,"temperature":0.5,"text":{"format":{"type":"text"}},"tool_choice":"auto",` +
 		`"tools":[{"type":"function","name":"f"}],"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null,` +
 		`"usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":4,"cache_write_tokens":0},"output_tokens":9,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":19}}`
