@@ -13,6 +13,8 @@ import (
 type got struct {
 	Raw, Data, Event string
 	NoData, Skipped  bool
+	Exception        bool
+	Malformed        bool
 }
 
 var splitters = map[string]func(max int) Splitter{
@@ -20,6 +22,7 @@ var splitters = map[string]func(max int) Splitter{
 	"ndjson": func(max int) Splitter { return NewNDJSON(max) },
 	"array":  func(max int) Splitter { return NewArray(max) },
 	"whole":  func(max int) Splitter { return NewWhole(max) },
+	"aws":    func(max int) Splitter { return NewEventStream(max) },
 }
 
 // split feeds the chunks and joins the pieces of skipped frames, whose number depends on the chunks.
@@ -27,11 +30,12 @@ func split(t testing.TB, s Splitter, chunks ...string) []got {
 	t.Helper()
 	var out []got
 	emit := func(f Frame) error {
-		g := got{Raw: string(f.Raw), Data: string(f.Data), Event: f.Event, NoData: f.Data == nil && !f.Skipped, Skipped: f.Skipped}
+		g := got{Raw: string(f.Raw), Data: string(f.Data), Event: f.Event, NoData: f.Data == nil && !f.Skipped && !f.Malformed,
+			Skipped: f.Skipped, Exception: f.Exception, Malformed: f.Malformed}
 		if f.Skipped && f.Data != nil {
 			t.Errorf("a skipped frame has data %q", f.Data)
 		}
-		if n := len(out); n > 0 && g.Skipped && out[n-1].Skipped {
+		if n := len(out); n > 0 && (g.Skipped && out[n-1].Skipped || g.Malformed && out[n-1].Malformed) {
 			out[n-1].Raw += g.Raw
 			return nil
 		}
@@ -234,6 +238,8 @@ func FuzzLaws(f *testing.F) {
 		f.Add(s, uint16(64), uint64(0x9249))
 		f.Add(s, uint16(8), uint64(1))
 	}
+	f.Add(message("{}", ":event-type", "a")+message("x", ":message-type", "exception")+recorded, uint16(400), uint64(0x9249))
+	f.Add(recorded+damaged(recorded, -1, false)+recorded, uint16(400), uint64(3))
 	f.Fuzz(func(t *testing.T, in string, max uint16, cuts uint64) {
 		limit := int(max%512) + 1
 		var chunks []string
@@ -254,7 +260,7 @@ func FuzzLaws(f *testing.F) {
 			var raw strings.Builder
 			for _, g := range want {
 				raw.WriteString(g.Raw)
-				if g.Raw == "" || !g.Skipped && len(g.Raw) > limit {
+				if g.Raw == "" || !g.Skipped && !g.Malformed && len(g.Raw) > limit {
 					t.Errorf("%s: a frame of %d bytes, bound %d", name, len(g.Raw), limit)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spanway/spanway/internal/dialect"
+	"github.com/spanway/spanway/internal/frame"
 	"github.com/spanway/spanway/internal/llm"
 )
 
@@ -43,6 +44,8 @@ type stream struct {
 	started bool    // the head went out
 	ended   bool    // the provider's response is complete
 	loose   bool    // the response ends with its connection
+	begun   int     // bytes of a frame that has not ended yet
+	cut     bool    // what went out ends within a frame
 	tail    [4]byte // what went out last, for a stream
 }
 
@@ -160,6 +163,7 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 	}
 	c := s.call
 	c.out = c.out[:0]
+	s.begun += len(p)
 	err := s.reader.Read(p, eof, s.onEvent)
 	if s.mode == verbatim {
 		s.remember(p)
@@ -167,7 +171,7 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 	}
 	if err == nil && (len(c.policies) > 0 || s.mode == translated) && s.reader.Truncated() {
 		c.out = c.out[:0] // what could not be read is in it
-		err = llm.Errorf(http.StatusBadGateway, "response_too_large", "a part of the provider's response is too large to be checked or translated")
+		err = unreadable(c.result.Err)
 	}
 	if err == nil && eof {
 		var e *llm.Error
@@ -186,9 +190,18 @@ func (s *stream) feed(p []byte, eof bool) Segment {
 	return Segment{Out: c.out, End: eof}
 }
 
+// unreadable is the error of a response that is corrupt, when its reader told that, or else too large to be read.
+func unreadable(told *llm.Error) error {
+	if told != nil && told.Type == dialect.Malformed {
+		return llm.Errorf(http.StatusBadGateway, dialect.Malformed, "the provider's event stream is corrupt")
+	}
+	return llm.Errorf(http.StatusBadGateway, "response_too_large", "a part of the provider's response is too large to be checked or translated")
+}
+
 // event is where a reader's events enter.
 func (s *stream) event(ev *llm.Event) error {
 	c := s.call
+	s.begun -= len(ev.Raw)
 	c.result.Add(ev)
 	if len(s.chain) > 0 {
 		return s.chain[len(s.chain)-1](ev)
@@ -209,12 +222,18 @@ func (s *stream) encode(ev *llm.Event) (err error) {
 	case s.writer != nil:
 		c.out, err = s.writer.Write(c.out, ev)
 	case s.strip && ev.Usage != nil && len(ev.Choices) == 0 && s.framing == dialect.SSE:
+	case s.framing == dialect.EventStream && !isMessage(ev.Raw): // cut short: nothing could follow it
 	case ev.Edited:
 		c.out, err = c.inbound.Rewrite(c.out, c.llm.Request, ev)
 	default:
 		c.out = append(c.out, ev.Raw...)
 	}
 	return err
+}
+
+func isMessage(raw []byte) bool {
+	_, _, ok := frame.Message(raw)
+	return ok
 }
 
 // flush lets out what the policies hold back, first come first, and ends a translated response, with e in its midst when it
@@ -249,7 +268,8 @@ func (s *stream) refuse(err error) Segment {
 // sayError ends a response that has begun: in the client's dialect where it is a stream, else by breaking it off.
 func (s *stream) sayError(e *llm.Error) Segment {
 	c := s.call
-	if s.framing == dialect.Whole || s.framing == dialect.Array && s.mode == verbatim || c.llm.Request == nil {
+	stuck := s.mode == verbatim && (s.framing == dialect.Array || s.framing == dialect.EventStream && s.cut)
+	if s.framing == dialect.Whole || stuck || c.llm.Request == nil {
 		return Segment{Out: c.out, End: true, Abort: true}
 	}
 	c.out = s.endFrame(c.out)
@@ -294,6 +314,7 @@ func (c *Call) Cut(r Reason) Segment {
 	c.out = c.out[:0]
 	e := cutError(r)
 	if s.reader != nil {
+		s.cut = s.begun > 0 || s.reader.Truncated()
 		err := s.reader.Read(nil, true, s.onEvent)
 		if err == nil && (s.mode == piped || s.mode == translated && s.started) {
 			translatedEnd := s.mode == translated
@@ -337,7 +358,7 @@ func (s *stream) endFrame(out []byte) []byte {
 	switch {
 	case s.tail == [4]byte{}: // nothing went out
 		return out
-	case s.framing == dialect.Array:
+	case s.framing == dialect.Array || s.framing == dialect.EventStream || s.mode == translated: // whole frames went out
 		return out
 	case s.framing == dialect.NDJSON:
 		if s.tail[3] != '\n' {
