@@ -115,6 +115,8 @@ func (r *request) send(t *testing.T, c *http.Client, base string) response {
 //	#reset    reset it here
 //	#hang     nothing more comes
 //
+// The messages of an AWS event stream stand there as eventStreamType says.
+//
 // In place of the status, #close closes the connection without an answer and #hang gives none.
 type scripted struct {
 	status int
@@ -144,7 +146,7 @@ func parseAnswer(text string) (*scripted, error) {
 	if a.status, err = strconv.Atoi(m.start); err != nil {
 		return nil, fmt.Errorf("answer %q: not a status", m.start)
 	}
-	eol := "\n"
+	eol, messages, how := "\n", m.header.Get("Content-Type") == eventStreamType, ""
 	var p piece
 	add := func() {
 		if p.text != "" {
@@ -164,6 +166,8 @@ func parseAnswer(text string) (*scripted, error) {
 			eol = "\r\n"
 		case word == "#gzip":
 			a.gzip = true
+		case messages && (word == corruptMessage || word == partialMessage):
+			how = word
 		case word == "#cut", word == "#reset", word == "#hang":
 			a.end = word
 		case strings.HasPrefix(line, "#"):
@@ -171,6 +175,9 @@ func parseAnswer(text string) (*scripted, error) {
 		default:
 			parts := strings.Split(strings.ReplaceAll(line, "\n", eol), "¦")
 			for i, s := range parts {
+				if messages {
+					s, how = encodeMessage(s, how), ""
+				}
 				if p.text += s; i < len(parts)-1 {
 					add()
 				}
@@ -183,7 +190,7 @@ func parseAnswer(text string) (*scripted, error) {
 
 // inPieces reports whether the answer is written in chunks, not whole with its length.
 func (a *scripted) inPieces() bool {
-	return len(a.pieces) > 1 || a.end != "" || a.header.Get("Content-Type") == "text/event-stream"
+	return len(a.pieces) > 1 || a.end != "" || a.header.Get("Content-Type") == "text/event-stream" || a.header.Get("Content-Type") == eventStreamType
 }
 
 // cut returns the pieces in pieces of n bytes, the pauses where they were.

@@ -172,7 +172,11 @@ func (w *stage) clientText() string {
 		}
 		fmt.Fprintln(&b, r.status)
 		headerText(&b, r.header, plainClient)
-		bodyText(&b, r.body, w.sent[i], sectionUpstream)
+		body := r.body
+		if r.header.Get("Content-Type") == eventStreamType && body != w.sent[i] {
+			body = messagesText(body)
+		}
+		bodyText(&b, body, w.sent[i], sectionUpstream)
 		if r.broken {
 			b.WriteString("#cut\n")
 		}

@@ -279,6 +279,9 @@ func (b *builder) tools(c *llm.Conversation) {
 		q.Choice, own["type"], own["name"] = &toolChoice{Tool: &named{c.ToolChoiceName}}, "tool", c.ToolChoiceName
 	default:
 		b.lose(llm.FieldToolChoice, "Bedrock's are auto, any and tool")
+		if c.ToolChoice == "none" && !b.ids.seen {
+			return // where that is not refused: no tools are nearer to it than any
+		}
 	}
 	b.out.Tools = &q
 	if !c.ParallelToolCalls.Set || c.ParallelToolCalls.V {

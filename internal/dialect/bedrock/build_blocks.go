@@ -203,6 +203,7 @@ func (b *builder) documentName(name string) string {
 type callIDs struct {
 	calls []called // of the turn
 	used  map[string]bool
+	seen  bool // there is a call or a result, for which Bedrock wants the tools
 }
 
 type called struct {
@@ -215,6 +216,7 @@ func (c *callIDs) turn() { c.calls = c.calls[:0] }
 
 // call is the id of the call p.
 func (c *callIDs) call(p *llm.Part) string {
+	c.seen = true
 	base := cleanID(p.ID)
 	id := base
 	if base == "" {
@@ -234,6 +236,7 @@ func (c *callIDs) call(p *llm.Part) string {
 // result is the id of the call that p is the result of: the one of its id, else the first of its name without a result, else
 // its own id, "" when it has none.
 func (c *callIDs) result(p *llm.Part) string {
+	c.seen = true
 	for pass := range 2 {
 		for i := range c.calls {
 			x := &c.calls[i]
