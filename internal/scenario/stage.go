@@ -119,10 +119,11 @@ var (
 	plainClient   = map[string]string{"Content-Length": "", "Date": ""}
 )
 
-// created is when a response of the gateway's own making was made.
+// What is made up for a response of the gateway's own making: when it was made, and ids, of which the prefix stays.
 var (
 	created   = regexp.MustCompile(`"created":1[0-9]{9}`)
 	createdAt = regexp.MustCompile(`"created_at":"[-0-9]{10}T[0-9:]{8}\.[0-9]+Z"`)
+	made      = regexp.MustCompile(`"((?:chatcmpl|cmpl|msg|resp|call|toolu|tooluse|gen)[-_])(?:[0-9a-f]{16,32}|[A-Z2-7]{26})"`)
 )
 
 func headerText(b *strings.Builder, h http.Header, plain map[string]string) {
@@ -143,6 +144,7 @@ func bodyText(b *strings.Builder, body, sent, same string) {
 	default:
 		body = created.ReplaceAllString(body, `"created":{now}`)
 		body = createdAt.ReplaceAllString(body, `"created_at":{now}`)
+		body = made.ReplaceAllString(body, `"$1{id}"`)
 		b.WriteString("\n" + strings.TrimSuffix(strings.ReplaceAll(body, "\r\n", "\n"), "\n") + "\n")
 	}
 }
