@@ -3,6 +3,7 @@ package cohere
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/llm"
@@ -11,7 +12,9 @@ import (
 // messages translates the conversation. Each result of a tool is a message of its own.
 func (b *builder) messages() error {
 	if c := b.conversation; len(c.System) > 0 {
-		b.say(&chatMessage{Role: string(llm.RoleSystem)}, b.contents(c.System))
+		if err := b.say(&chatMessage{Role: string(llm.RoleSystem)}, nil, c.System); err != nil {
+			return err
+		}
 	}
 	for i := range b.conversation.Messages {
 		m := &b.conversation.Messages[i]
@@ -22,7 +25,7 @@ func (b *builder) messages() error {
 		case llm.RoleAssistant:
 			err = b.assistant(m.Parts)
 		default:
-			b.say(&chatMessage{Role: string(m.Role)}, b.contents(m.Parts))
+			err = b.say(&chatMessage{Role: string(m.Role)}, nil, m.Parts)
 		}
 		if err != nil {
 			return err
@@ -31,57 +34,68 @@ func (b *builder) messages() error {
 	return nil
 }
 
-// say adds m, which says contents. A single text is written as such.
-func (b *builder) say(m *chatMessage, contents []content) {
+// say adds m, which says contents and what of parts can be carried. A single text is written as such.
+func (b *builder) say(m *chatMessage, contents []content, parts []llm.Part) error {
+	contents, err := b.contents(contents, parts)
 	switch {
+	case err != nil:
+		return err
 	case len(contents) == 1 && contents[0].Text != nil:
 		m.Content = *contents[0].Text
 	case len(contents) > 0:
 		m.Content = contents
 	case len(m.ToolCalls) == 0:
-		return // nothing is said
+		return nil // nothing is said
 	}
 	b.out.Messages = append(b.out.Messages, m)
+	return nil
 }
 
-// contents translates what can be carried of parts; Check has told of the rest.
-func (b *builder) contents(parts []llm.Part) []content {
-	var out []content
+// contents appends what can be carried of parts; Check has told of other kinds of content.
+func (b *builder) contents(out []content, parts []llm.Part) ([]content, error) {
 	for i := range parts {
 		switch p := &parts[i]; p.Kind {
 		case llm.PartText, llm.PartRefusal:
 			out = append(out, content{Type: "text", Text: &p.Text})
 		case llm.PartBlob, llm.PartURI:
-			if url := imageOf(p); url != "" {
+			url := imageOf(p)
+			if url != "" {
 				out = append(out, content{Type: "image_url", ImageURL: &imageURL{URL: url, Detail: p.Detail}})
+			} else if isImage(p) {
+				if err := b.loss.Field(b.request, llm.FieldImage, "Cohere has to be told an image's type, which this one does not show"); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
-// imageOf is the URL of an image, a data URL of one that came as data, "" for other content.
+func isImage(p *llm.Part) bool { return p.MIME == "" || strings.HasPrefix(p.MIME, "image/") }
+
+// imageOf is the URL of an image, a data URL of one that came as data; "" for other content, and for an image of which the type
+// is not known: Ollama's come without, which their first bytes mostly tell.
 func imageOf(p *llm.Part) string {
-	if p.MIME != "" && (len(p.MIME) < 6 || p.MIME[:6] != "image/") {
-		return ""
-	}
+	mime := p.MIME
 	switch {
+	case !isImage(p):
+		return ""
 	case p.Kind == llm.PartURI:
 		return p.URI
-	case p.MIME == "" || p.MIME == "image/*":
-		return "data:" + sniff(p.Data) + ";base64," + p.Data
+	case mime == "" || mime == "image/*":
+		for _, m := range magic {
+			if strings.HasPrefix(p.Data, m.prefix) {
+				return "data:" + m.mime + ";base64," + p.Data
+			}
+		}
+		return ""
 	}
-	return "data:" + p.MIME + ";base64," + p.Data
+	return "data:" + mime + ";base64," + p.Data
 }
 
-// sniff is the media type of an image that came without one, as Ollama's do, by the first bytes of its base64.
-func sniff(data string) string {
-	for prefix, mime := range map[string]string{"/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"} {
-		if len(data) >= len(prefix) && data[:len(prefix)] == prefix {
-			return mime
-		}
-	}
-	return "image/png"
+// magic is how the base64 of images begins.
+var magic = [...]struct{ prefix, mime string }{
+	{"iVBORw0KGgo", "image/png"}, {"/9j/", "image/jpeg"}, {"R0lGODdh", "image/gif"}, {"R0lGODlh", "image/gif"}, {"UklGR", "image/webp"},
 }
 
 // assistant adds a turn of the model. What it reasoned is its plan where it called tools, and else its thoughts.
@@ -107,8 +121,7 @@ func (b *builder) assistant(parts []llm.Part) error {
 			thoughts = append(thoughts, content{Type: "thinking", Thinking: &p.Text})
 		}
 	}
-	b.say(m, append(thoughts, b.contents(parts)...))
-	return nil
+	return b.say(m, thoughts, parts)
 }
 
 // results adds what tools answered. The texts of one result, which may come as several parts, are one message.

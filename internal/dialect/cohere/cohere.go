@@ -94,8 +94,3 @@ func (Dialect) StreamError(r *llm.Request, e *llm.Error) []byte {
 
 // done ends a stream of version 2.
 const done = "data: [DONE]\n\n"
-
-// NewWriter implements llm.Inbound.
-func (Dialect) NewWriter(r *llm.Request, _ *llm.Loss) (llm.Writer, error) {
-	return nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented, "Requests of %s cannot be answered by another provider.", r.API)
-}
