@@ -123,7 +123,7 @@ func (a *Attempt) build() error {
 	query, rename, stream := c.in.Head.Query, false, false
 	r := c.llm.Request
 	if r != nil {
-		a.model = a.target.modelFor(r.Model)
+		a.model = a.target.modelOf(r)
 	}
 	a.endpoint, a.native = b.endpoint(c.inbound.Dialect(), c.llm.Head.Path, a.model)
 	if a.api == "" {

@@ -230,6 +230,16 @@ func (t *target) modelFor(name string) string {
 	return name
 }
 
+// modelOf is modelFor for r. Azure's Responses take the deployment for the model, for their path names none (Azure OpenAI REST
+// reference, Responses).
+func (t *target) modelOf(r *llm.Request) string {
+	m := t.modelFor(r.Model)
+	if d := t.backend.conf.Deployment; d != "" && r.API == llm.OpenAIResponses && m == r.Model {
+		return d
+	}
+	return m
+}
+
 // headTimeout is how long one attempt may take to its response head.
 func (r *Route) headTimeout() time.Duration {
 	d := r.conf.Timeout.FirstByte

@@ -130,7 +130,7 @@ func (c *Call) chatSpan(t *target) {
 	}
 	model := r.Model
 	if t != nil {
-		model = t.modelFor(r.Model)
+		model = t.modelOf(r)
 	}
 	c.chat = c.trace.StartSpan(spanName(r.Op, model), telemetry.KindClient, telemetry.Root, time.Now())
 	s := c.trace.Span(c.chat)

@@ -92,13 +92,13 @@ type shutdownFile struct {
 
 // backendFile is one place that answers LLM calls.
 type backendFile struct {
-	// Whose API it is: openai, azure, anthropic, gemini, vertexai, bedrock, ollama, cohere, groq, deepseek, xai, openrouter,
-	// together, perplexity, cerebras, fireworks, mistral, writer, moonshot, voyageai, huggingface, vllm or demo. For any other
-	// API like OpenAI's: openai, with url, and as for its name.
+	// Whose API it is: openai, azure, anthropic, gemini, vertexai, foundry (Azure AI Foundry), bedrock, ollama, cohere, groq, deepseek,
+	// xai, openrouter, together, perplexity, cerebras, fireworks, mistral, writer, moonshot, voyageai, huggingface, vllm or demo. For
+	// any other API like OpenAI's: openai, with url, and as for its name.
 	Provider string `conf:"provider" unset:"demo with demo: true, else needed"`
 	// Name in telemetry (gen_ai.provider.name): lower-case letters, digits, ".", "_" and "-".
 	As string `conf:"as" unset:"the provider's"`
-	// Scheme, host, port and base path. Needed for azure and vllm, for vertexai without project and location, and for
+	// Scheme, host, port and base path. Needed for azure, foundry and vllm, for vertexai without project and location, and for
 	// bedrock without region.
 	URL string `conf:"url" unset:"the provider's"`
 	// Replaces the whole path of every upstream request.
@@ -111,7 +111,7 @@ type backendFile struct {
 	Models map[string]string `conf:"models"`
 	// Azure: name of the deployment.
 	Deployment string `conf:"deployment" unset:"the model's name"`
-	// Azure and Anthropic: version of the API.
+	// Azure, Azure AI Foundry and Anthropic: version of the API.
 	APIVersion string `conf:"apiVersion" unset:"the provider's"`
 	// Vertex AI: project.
 	Project string `conf:"project"`

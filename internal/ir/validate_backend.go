@@ -36,7 +36,7 @@ func (v *validator) backend(name string, b *backendFile) {
 // provider checks whose API the backend speaks, and what that provider needs.
 func (v *validator) provider(field string, b *backendFile) {
 	known := v.options.Providers
-	example := map[string]string{"azure": "https://RESOURCE.openai.azure.com", "vllm": "http://localhost:8000"}
+	example := map[string]string{"azure": "https://RESOURCE.openai.azure.com", "foundry": "https://RESOURCE.services.ai.azure.com", "vllm": "http://localhost:8000"}
 	switch {
 	case b.Demo || b.Provider == demoProvider:
 		if b.Provider != "" && b.Provider != demoProvider {

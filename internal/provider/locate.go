@@ -9,7 +9,8 @@ import (
 
 // locateAzure knows Azure OpenAI's two shapes (Azure OpenAI REST reference, "API specs" and "v1 API"):
 // /openai/deployments/{deployment}/{api}?api-version=… and /openai/v1/{api}. The second is used when configuration names
-// neither a deployment nor a dated API version, and the client's query does not name one either.
+// neither a deployment nor a dated API version, and the client's query does not name one either. Responses, whose model is the
+// deployment, are at /openai/responses?api-version=… in the first.
 func locateAzure(c Config, r Call) (string, string) {
 	base := c.Base
 	if !c.Explicit {
@@ -32,11 +33,12 @@ func locateAzure(c Config, r Call) (string, string) {
 		query = ""
 	}
 	dated := datedVersion(c.APIVersion) || datedVersion(queryVersion(query)) && !strings.Contains(r.Path, "/v1/")
-	if c.Deployment == "" && !dated {
+	whole := r.API == "" || r.API == llm.OpenAIResponses // not below a deployment
+	if !dated && (c.Deployment == "" || whole) {
 		return base + "/v1" + tail, withVersion(query, c.APIVersion)
 	}
-	if r.API == "" || r.API == llm.OpenAIResponses {
-		return base + tail, withVersion(query, c.APIVersion) // these are not below a deployment
+	if whole {
+		return base + tail, withVersion(query, c.APIVersion)
 	}
 	deployment := c.Deployment
 	if deployment == "" {

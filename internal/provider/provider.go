@@ -43,7 +43,7 @@ type Endpoint struct {
 	// Asked marks an endpoint that is spoken to only when it is asked for: by a path below Own, or by the backend's
 	// configuration.
 	Asked bool
-	// Serves reports whether the endpoint is one for a model; nil = for all.
+	// Serves reports whether the endpoint is one for a model; nil = for all. A path below Own says so, too.
 	Serves func(model string) bool
 	// Adapt turns a request of the endpoint's dialect into what this host takes of it: r's body is body, with the name of
 	// the model as it goes upstream. nil = nothing differs.
@@ -93,7 +93,7 @@ func (p *Provider) Choose(d, want llm.Dialect, path, model string) (chosen *Endp
 		e := &p.Endpoints[i]
 		speaks := e.Outbound.Dialect()
 		switch {
-		case want != "" && speaks != want, e.Serves != nil && !e.Serves(model):
+		case want != "" && speaks != want, e.Serves != nil && !e.Serves(model) && (e.Own == "" || !within(path, e.Own)):
 			continue
 		case want == "" && e.Asked && !within(path, e.Own):
 			continue
@@ -162,7 +162,7 @@ func openAIAt(base string) Endpoint {
 
 // anthropicAt is the endpoint of an Anthropic-compatible API below base.
 func anthropicAt(base string) Endpoint {
-	return Endpoint{Outbound: anthropic.Dialect{}, Base: base, Header: "X-Api-Key", Locate: locateVersioned, Own: "/v1/messages",
+	return Endpoint{Outbound: anthropic.Dialect{}, Base: base, Header: "X-Api-Key", Locate: locateVersioned, Own: "/v1/messages", Adapt: directBody,
 		Fixed: map[string]string{"Anthropic-Version": "2023-06-01"}}
 }
 
@@ -189,9 +189,8 @@ var table = []Provider{
 		{Outbound: gemini.Dialect{}, Base: "/v1beta", Header: "X-Goog-Api-Key", Locate: locateGemini},
 		{Outbound: openai.Dialect{}, Base: "/v1beta/openai", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned, Own: "/v1beta/openai"},
 	}},
-	{Name: "vertexai", System: "gcp.vertex_ai", Bare: "/models/{model}:generateContent", Endpoints: []Endpoint{
-		{Outbound: gemini.Dialect{}, Base: "/v1", Header: "Authorization", Prefix: "Bearer ", Locate: locateVertex, Adapt: gemini.OneInput},
-	}},
+	vertexai(),
+	foundry(),
 	{Name: "bedrock", System: "aws.bedrock", Bare: "/model/{model}/converse", Endpoints: []Endpoint{
 		{Outbound: bedrock.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locateBedrock, SigV4: "bedrock"},
 		bedrockOpenAI(),
@@ -259,6 +258,9 @@ func locateVersioned(c Config, r Call) (string, string) {
 	if r.Native {
 		if suffix := suffixes[r.API]; suffix != "" {
 			prefix := strings.TrimSuffix(r.Path, suffix)
+			if r.API == llm.AnthropicMessages && prefix == r.Path {
+				return c.Base + suffix, "" // the client means it for a cloud that has a path of its own
+			}
 			if prefix != "" && prefix != "/v1" && prefix != c.Base {
 				return verbatim(c, r.Path), r.Query
 			}
