@@ -74,6 +74,9 @@ func keyedCases() (out []credentialCase) {
 		e, native := p.Choose(spoken, "", openAIChat, "m-1")
 		if native {
 			x.query = "x=1"
+			if name == "foundry" {
+				x.query += "&api-version=2024-05-01-preview" // needed
+			}
 		}
 		x.want = one(e.Header, e.Prefix+ownKey)
 		out = append(out, x)
