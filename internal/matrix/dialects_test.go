@@ -40,6 +40,7 @@ type dialect struct {
 	out      llm.Outbound
 	// adds are what the API demands, so that a request has it whatever the client said.
 	adds []string
+	on   string // the level of reasoning that says no more than that there is to be some; "" = each says more
 }
 
 // dialects are all of them, in the order of the tables.
@@ -50,7 +51,7 @@ var dialects = []dialect{
 		adds: []string{string(llm.FieldMaxTokens)}},
 	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}},
 	{api: llm.BedrockConverse, title: "Bedrock Converse", in: bedrock.Dialect{}, path: "/model/m/converse", provider: "Bedrock", out: bedrock.Dialect{}},
-	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}},
+	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}, on: "high"},
 	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}},
 }
 

@@ -99,7 +99,7 @@ func translated(t testing.TB, c, b *dialect, body []byte) outcome {
 	built, loss, err := build(t, c, b, body, llm.Loss{})
 	if err == nil {
 		b.takes(t, built)
-		complain(t, built, asked.lacks(mustRead(t, b, built), left(t, c, body, loss.Dropped), b.adds))
+		complain(t, built, asked.lacks(b.told(t, built, asked), left(t, c, body, loss.Dropped), b.adds))
 		if len(loss.Dropped) > 0 {
 			return outcome{lossy, loss.Dropped}
 		}
@@ -120,8 +120,21 @@ func translated(t testing.TB, c, b *dialect, body []byte) outcome {
 		t.Errorf("%q is refused, but with lossy: allow %q are dropped", e.Param, loss.Dropped)
 	}
 	b.takes(t, built)
-	complain(t, built, asked.lacks(mustRead(t, b, built), left(t, c, body, loss.Dropped), b.adds))
+	complain(t, built, asked.lacks(b.told(t, built, asked), left(t, c, body, loss.Dropped), b.adds))
 	return outcome{refused, loss.Dropped}
+}
+
+// told is what built tells b's provider. Where the API has levels of reasoning only, one of them says what asked says by turning
+// it on.
+func (d *dialect) told(t testing.TB, built []byte, asked facets) facets {
+	t.Helper()
+	f := mustRead(t, d, built)
+	const thinking, effort = string(llm.FieldThinking), string(llm.FieldEffort)
+	if d.on != "" && asked[thinking] == "on" && asked[effort] == nil && f[effort] == d.on {
+		delete(f, effort)
+		f[thinking] = "on"
+	}
+	return f
 }
 
 func complain(t testing.TB, built []byte, problems []string) {
