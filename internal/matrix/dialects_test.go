@@ -11,6 +11,7 @@ import (
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
 	"github.com/spanway/spanway/internal/dialect/bedrock"
+	"github.com/spanway/spanway/internal/dialect/cohere"
 	"github.com/spanway/spanway/internal/dialect/gemini"
 	"github.com/spanway/spanway/internal/dialect/mistral"
 	"github.com/spanway/spanway/internal/dialect/ollama"
@@ -21,7 +22,7 @@ import (
 var all = flag.Bool("all", false, "test the pairs too that are not held to it yet")
 
 // held are the dialects whose pairs with one another are held to every feature.
-var held = map[llm.API]bool{}
+var held = map[llm.API]bool{llm.AnthropicMessages: true, llm.CohereChat: true}
 
 // pair reports whether c's requests are translated for b's providers, and that is to be tested.
 func pair(c, b *dialect) bool { return !native(c, b) && (*all || held[c.api] && held[b.api]) }
@@ -41,6 +42,8 @@ type dialect struct {
 	// adds are what the API demands, so that a request has it whatever the client said.
 	adds []string
 	on   string // the level of reasoning that says no more than that there is to be some; "" = each says more
+	// shows is true where reasoning is always part of the answer: a request that it be shown says no more than its absence.
+	shows bool
 }
 
 // dialects are all of them, in the order of the tables.
@@ -50,9 +53,10 @@ var dialects = []dialect{
 	{api: llm.AnthropicMessages, title: "Anthropic Messages", in: anthropic.Dialect{}, path: "/v1/messages", provider: "Anthropic", out: anthropic.Dialect{},
 		adds: []string{string(llm.FieldMaxTokens)}},
 	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}},
+	{api: llm.CohereChat, title: "Cohere chat (v2)", in: cohere.Dialect{}, path: "/v2/chat", provider: "Cohere", out: cohere.Dialect{}, shows: true},
 	{api: llm.BedrockConverse, title: "Bedrock Converse", in: bedrock.Dialect{}, path: "/model/m/converse", provider: "Bedrock", out: bedrock.Dialect{}},
-	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}, on: "high"},
-	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}},
+	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}, shows: true, on: "high"},
+	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}, shows: true},
 }
 
 // backends are the dialects that providers speak.

@@ -3,6 +3,7 @@ package matrix
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -124,15 +125,29 @@ func translated(t testing.TB, c, b *dialect, body []byte) outcome {
 	return outcome{refused, loss.Dropped}
 }
 
-// told is what built tells b's provider. Where the API has levels of reasoning only, one of them says what asked says by turning
-// it on.
+// told is what built tells b's provider, in asked's words where they come to the same.
 func (d *dialect) told(t testing.TB, built []byte, asked facets) facets {
 	t.Helper()
 	f := mustRead(t, d, built)
-	const thinking, effort = string(llm.FieldThinking), string(llm.FieldEffort)
+	const thinking, effort, display = string(llm.FieldThinking), string(llm.FieldEffort), string(llm.FieldShowThinking)
+	const tools, choice, strict = string(llm.FieldTools), string(llm.FieldToolChoice), string(llm.FieldStrict)
 	if d.on != "" && asked[thinking] == "on" && asked[effort] == nil && f[effort] == d.on {
 		delete(f, effort)
 		f[thinking] = "on"
+	}
+	if d.shows && asked[display] == true {
+		f[display] = true
+	}
+	if asked[choice] == "none" && f[choice] == nil && f[tools] == nil { // none is offered that could be called
+		f[choice], f[tools], f[strict] = "none", asked[tools], asked[strict]
+		if f[strict] == nil {
+			delete(f, strict)
+		}
+	}
+	if list, _ := f[tools].([]any); f[choice] == "required" && len(list) == 1 {
+		if one := fmt.Sprint("tool ", list[0].(map[string]any)["name"]); one == asked[choice] { // there is no other
+			f[choice] = one
+		}
 	}
 	return f
 }
