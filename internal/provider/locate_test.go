@@ -85,6 +85,7 @@ func TestLocate(t *testing.T) {
 		{"bedrock guardrail", "bedrock", llm.Bedrock, Config{}, native("", "/guardrail/g/version/1/apply", ""), "/guardrail/g/version/1/apply", ""},
 		{"bedrock, translated", "bedrock", llm.Bedrock, Config{}, Call{API: llm.BedrockConverse, Path: "/v1/messages", Query: "x=y", Model: "us.amazon.nova-lite-v1:0"}, "/model/us.amazon.nova-lite-v1%3A0/converse", ""},
 		{"bedrock, translated stream", "bedrock", llm.Bedrock, Config{}, Call{API: llm.BedrockConverse, Path: "/v1/messages", Model: "m", Stream: true}, "/model/m/converse-stream", ""},
+		{"bedrock, translated embeddings", "bedrock", llm.Bedrock, Config{}, Call{API: llm.BedrockInvoke, Path: "/v1/embeddings", Model: "amazon.titan-embed-text-v2:0"}, "/model/amazon.titan-embed-text-v2%3A0/invoke", ""},
 		{"bedrock for OpenAI's clients", "bedrock", llm.OpenAI, Config{}, native(llm.OpenAIResponses, "/openai/v1/responses", ""), "/openai/v1/responses", ""},
 		{"vertex claude", "vertexai", llm.Anthropic, Config{Project: "p", Location: "l"}, native(llm.AnthropicMessages, "/v1/messages", "beta=true"), "/v1/projects/p/locations/l/publishers/anthropic/models/m:rawPredict", ""},
 		{"vertex claude, stream", "vertexai", llm.Anthropic, Config{Project: "p", Location: "l"}, Call{API: llm.AnthropicMessages, Path: "/v1/messages", Native: true, Model: "claude-x@20250929", Stream: true}, "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x@20250929:streamRawPredict", ""},

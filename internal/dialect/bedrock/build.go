@@ -22,8 +22,11 @@ var carried = []llm.Field{
 
 // BuildRequest implements llm.Outbound for every conversation, by Converse. Texts of the system are hoisted to the top,
 // wherever they stand, and what one side says in a row becomes one turn, in which the results of tools come first. Blank texts,
-// which Bedrock refuses, are left out.
+// which Bedrock refuses, are left out. Embeddings requests go to Titan, by InvokeModel.
 func (Dialect) BuildRequest(r *llm.Request, model string, loss *llm.Loss) (llm.API, []byte, error) {
+	if r.Op == llm.OpEmbeddings {
+		return buildTitan(r, model, loss)
+	}
 	if !r.Chats() {
 		return "", nil, llm.Errorf(http.StatusNotImplemented, llm.NotImplemented,
 			"The provider behind this route is Bedrock, to whose Converse API only conversations can be translated.")
