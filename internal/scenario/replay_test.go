@@ -15,7 +15,7 @@ import (
 )
 
 // replayed are the wire formats that recordings are replayed of.
-var replayed = []string{"openai.", "anthropic.", "gemini.", "ollama.", "cohere.", "mistral.", "writer.", "bedrock.converse"}
+var replayed = []string{"openai.", "anthropic.", "gemini.", "ollama.", "cohere.", "mistral.", "writer.", "bedrock."}
 
 // replayServer answers with recordings: the header X-Exchange names one, X-Split how its body is cut into writes.
 type replayServer struct {

@@ -91,7 +91,7 @@ func (Dialect) NewReader(api llm.API, h *llm.Head, want llm.Want) llm.Reader {
 // Rewrite implements llm.Inbound.
 func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error) {
 	if r != nil && r.API == llm.BedrockInvoke {
-		return rewriteInvoke(dst, r, ev)
+		return rewriteInvoke(dst, ev)
 	}
 	return rewriteConverse(dst, ev)
 }

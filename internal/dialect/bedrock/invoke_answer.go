@@ -6,8 +6,8 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// answer is the members of a response, or of a chunk of one, that are understood, of whichever model.
-type answer struct {
+// reply is the members of a response, or of a chunk of one, that are understood, of whichever model.
+type reply struct {
 	// Anthropic's messages and completions, whole and as events.
 	typ, id, model, content, stopReason, stopSequence, stop, completion, message, delta, block, index, fail []byte
 	usage                                                                                                   []byte // Nova's and OpenAI's too
@@ -29,8 +29,8 @@ type answer struct {
 }
 
 // scan takes the members out of data; ok is false when it is not an object.
-func (m *answer) scan(data []byte) (ok bool) {
-	*m = answer{}
+func (m *reply) scan(data []byte) (ok bool) {
+	*m = reply{}
 	it := jsonscan.Object(data)
 	for it.Next() {
 		if dst := m.member(string(it.Key())); dst != nil {
@@ -41,7 +41,7 @@ func (m *answer) scan(data []byte) (ok bool) {
 }
 
 // member is where the member called key goes; nil = nowhere.
-func (m *answer) member(key string) *[]byte {
+func (m *reply) member(key string) *[]byte {
 	switch key {
 	case "type":
 		return &m.typ
@@ -91,7 +91,7 @@ func (m *answer) member(key string) *[]byte {
 }
 
 // amazon is member for Nova and Titan.
-func (m *answer) amazon(key string) *[]byte {
+func (m *reply) amazon(key string) *[]byte {
 	switch key {
 	case "output":
 		return &m.output
@@ -130,7 +130,7 @@ func (m *answer) amazon(key string) *[]byte {
 }
 
 // others is member for Llama, Mistral and Cohere.
-func (m *answer) others(key string) *[]byte {
+func (m *reply) others(key string) *[]byte {
 	switch key {
 	case "generation":
 		return &m.generation
@@ -167,7 +167,7 @@ func (m *answer) others(key string) *[]byte {
 }
 
 // kind is the type that an object of Anthropic's names.
-func (m *answer) kind() string { return word(m.typ) }
+func (m *reply) kind() string { return word(m.typ) }
 
 // word is the text of the JSON string v, which has no escapes, without a copy of its own where it is compared at once.
 func word(v []byte) string {
@@ -178,10 +178,10 @@ func word(v []byte) string {
 }
 
 // stops reports whether the frame ends a content block.
-func (m *answer) stops() bool { return m.blockStop != nil || m.kind() == "content_block_stop" }
+func (m *reply) stops() bool { return m.blockStop != nil || m.kind() == "content_block_stop" }
 
 // echoes are the values that tell of the texts once more: tokens and their probabilities.
-func (m *answer) echoes() [][]byte {
+func (m *reply) echoes() [][]byte {
 	var out [][]byte
 	each(m.choices, func(_ int, c []byte) { out = append(out, member(c, "logprobs")) })
 	each(m.completions, func(_ int, c []byte) { out = append(out, member(member(c, "data"), "tokens")) })
@@ -209,7 +209,7 @@ func number(v []byte, otherwise int) int {
 }
 
 // meta reads all but the content.
-func (d *invokeDecoder) meta(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) meta(m *reply, ev *llm.Event) {
 	whole := ev.Whole
 	before := d.own
 	switch {
@@ -240,7 +240,7 @@ func (d *invokeDecoder) choose(ev *llm.Event, index int, finish, stop []byte) {
 }
 
 // anthropic reads a message, a completion or an event (Anthropic API reference, Messages, Streaming messages, Text Completions).
-func (d *invokeDecoder) anthropic(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) anthropic(m *reply, ev *llm.Event) {
 	switch m.kind() {
 	case "message_start":
 		inner := m.message
@@ -265,7 +265,7 @@ func (d *invokeDecoder) anthropic(m *answer, ev *llm.Event) {
 }
 
 // nova reads Nova's response, or an event of one, which are Converse's but for the names of the counts of what is cached.
-func (d *invokeDecoder) nova(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) nova(m *reply, ev *llm.Event) {
 	switch {
 	case m.output != nil:
 		d.choose(ev, 0, m.novaStop, nil)
@@ -281,7 +281,7 @@ func (d *invokeDecoder) nova(m *answer, ev *llm.Event) {
 
 // chat reads a completion of OpenAI's kind, or a chunk of one. Mistral's models and some others have stop_reason in place of
 // finish_reason.
-func (d *invokeDecoder) chat(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) chat(m *reply, ev *llm.Event) {
 	ev.ID, ev.Model = d.id.Of(m.id), d.model.Of(m.model)
 	ev.Fingerprint, ev.ServiceTier = jsonscan.String(m.fingerprint), jsonscan.String(m.tier)
 	each(m.choices, func(i int, c []byte) {
@@ -295,7 +295,7 @@ func (d *invokeDecoder) chat(m *answer, ev *llm.Event) {
 }
 
 // texts reads the models that go by prompts, and Command R.
-func (d *invokeDecoder) texts(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) texts(m *reply, ev *llm.Event) {
 	switch {
 	case m.results != nil:
 		d.titan(m, ev)
@@ -323,7 +323,7 @@ func (d *invokeDecoder) texts(m *answer, ev *llm.Event) {
 }
 
 // titan reads a whole response of Titan's text models.
-func (d *invokeDecoder) titan(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) titan(m *reply, ev *llm.Event) {
 	dialect.SetInt(&d.own.input, m.inputCount)
 	each(m.results, func(i int, r []byte) {
 		d.choose(ev, i, member(r, "completionReason"), nil)
@@ -335,7 +335,7 @@ func (d *invokeDecoder) titan(m *answer, ev *llm.Event) {
 
 // command reads a response of Command R, or a chunk of Cohere's models, of which the last tells the whole again (Cohere API
 // reference, Chat V1).
-func (d *invokeDecoder) command(m *answer, ev *llm.Event) {
+func (d *invokeDecoder) command(m *reply, ev *llm.Event) {
 	id, other, meta := m.responseID, m.generationID, m.meta
 	switch {
 	case m.response != nil:
@@ -393,7 +393,7 @@ func vectorList(dst [][]byte, v []byte) [][]byte {
 }
 
 // vectors appends the vectors of an embeddings response.
-func vectors(dst [][]byte, m *answer) [][]byte {
+func vectors(dst [][]byte, m *reply) [][]byte {
 	for _, v := range [...][]byte{m.embedding, m.byType, m.embeddings} {
 		if v != nil {
 			return vectorList(dst, v)
@@ -403,7 +403,7 @@ func vectors(dst [][]byte, m *answer) [][]byte {
 }
 
 // dimensions is the length of the vectors; of one in base64, four bytes are a number.
-func dimensions(m *answer) int {
+func dimensions(m *reply) int {
 	var buf [1][]byte
 	all := vectors(buf[:0], m)
 	if len(all) == 0 {

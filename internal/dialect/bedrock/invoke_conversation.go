@@ -180,7 +180,7 @@ func (d invokeBody) typed(dst []llm.Part, kind string, b []byte) []llm.Part {
 	var part llm.Part
 	switch kind {
 	case "image", "document":
-		part = media(member(b, "source"))
+		part = claudeMedia(member(b, "source"))
 	case "image_url":
 		part = llm.Part{Kind: llm.PartURI, URI: jsonscan.String(member(member(b, "image_url"), "url")), Detail: jsonscan.String(member(member(b, "image_url"), "detail"))}
 		if mime, data, ok := strings.Cut(strings.TrimPrefix(part.URI, "data:"), ";base64,"); ok {
@@ -206,8 +206,8 @@ func (d invokeBody) typed(dst []llm.Part, kind string, b []byte) []llm.Part {
 	return append(dst, part)
 }
 
-// media is the content that an Anthropic source stands for.
-func media(source []byte) llm.Part {
+// claudeMedia is the content that an Anthropic source stands for.
+func claudeMedia(source []byte) llm.Part {
 	p := llm.Part{Kind: llm.PartBlob, MIME: jsonscan.String(member(source, "media_type")), Data: jsonscan.String(member(source, "data"))}
 	if url := member(source, "url"); url != nil {
 		p.Kind, p.URI, p.Data = llm.PartURI, jsonscan.String(url), ""

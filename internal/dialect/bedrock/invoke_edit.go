@@ -37,28 +37,25 @@ func (e *invokeEditor) member(key string, v []byte) {
 		e.list(v, e.turn)
 	case "tool_results":
 		e.list(v, func(t []byte) { e.Values(llm.RoleTool, member(t, "outputs")) })
-	case "documents", "sources", "inputs":
-		e.texts(v)
-	case "text_prompts", "textToImageParams", "imageVariationParams", "inPaintingParams", "outPaintingParams", "colorGuidedGenerationParams",
+	case "documents":
+		e.texts(v, func(key string) bool { return key != "id" && key != "_excludes" })
+	case "inputs", "sources", "text_prompts", "textToImageParams", "imageVariationParams", "inPaintingParams", "outPaintingParams", "colorGuidedGenerationParams",
 		"textToVideoParams", "singleEmbeddingParams", "segmentedEmbeddingParams":
-		e.texts(v)
+		e.texts(v, func(key string) bool { return key == "text" || key == "negativeText" || key == "value" })
 	}
 }
 
-// texts offers the strings in v that are named as text is, wherever they stand.
-func (e *invokeEditor) texts(v []byte) {
+// texts offers the strings in v that are members of which is says yes, or items of lists of them, or v itself.
+func (e *invokeEditor) texts(v []byte, is func(key string) bool) {
 	switch jsonscan.KindOf(v) {
 	case jsonscan.Text:
 		e.Offer(llm.RoleUser, v)
 	case jsonscan.List:
-		e.list(v, e.texts)
+		e.list(v, func(v []byte) { e.texts(v, is) })
 	case jsonscan.Dict:
 		e.members(v, func(key string, v []byte) {
-			switch kind := jsonscan.KindOf(v); {
-			case kind != jsonscan.Text:
-				e.texts(v)
-			case key != "id" && key != "type" && key != "bytes" && key != "url" && key != "image" && key != "maskImage" && key != "format":
-				e.Offer(llm.RoleUser, v)
+			if jsonscan.KindOf(v) != jsonscan.Text || is(key) {
+				e.texts(v, is)
 			}
 		})
 	}

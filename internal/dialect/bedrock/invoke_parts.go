@@ -9,7 +9,7 @@ import (
 const historyIndex = traceIndex << 1
 
 // invoke adds the parts of m in the order of its members' families; a frame has those of one.
-func (p *pieces) invoke(m *answer) {
+func (p *pieces) invoke(m *reply) {
 	p.claude(m)
 	p.nova(m)
 	each(m.results, func(i int, r []byte) { p.choice(i, member(r, "outputText")) })
@@ -31,7 +31,7 @@ func (p *pieces) choice(choice int, v []byte) {
 }
 
 // claude adds what Anthropic's models say (Anthropic API reference, Messages, Streaming messages, Text Completions).
-func (p *pieces) claude(m *answer) {
+func (p *pieces) claude(m *reply) {
 	index := number(m.index, 0)
 	switch m.kind() {
 	case "message":
@@ -79,7 +79,7 @@ func (p *pieces) claudeBlock(b []byte, index int, input []byte) {
 }
 
 // nova adds what Nova says, in Converse's blocks.
-func (p *pieces) nova(m *answer) {
+func (p *pieces) nova(m *reply) {
 	switch {
 	case m.output != nil:
 		each(member(member(m.output, "message"), "content"), func(i int, b []byte) {
@@ -136,7 +136,7 @@ func (p *pieces) completion(choice int, c []byte) {
 
 // command adds what Cohere's models say in a response of Command R or in chunks, the last of which repeats what the others said
 // (Cohere API reference, Chat V1).
-func (p *pieces) command(m *answer) {
+func (p *pieces) command(m *reply) {
 	p.choice(number(m.index, 0), m.text)
 	p.cohereCalls(m.toolCalls)
 	p.history(m.history)
@@ -178,7 +178,7 @@ type runs struct {
 	input bool // some of its input was seen
 }
 
-func (r *runs) join(m *answer, p *pieces) {
+func (r *runs) join(m *reply, p *pieces) {
 	nova := m.blockStart != nil || m.blockDelta != nil
 	for i := range p.parts {
 		part := &p.parts[i]

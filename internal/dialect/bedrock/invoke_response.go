@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/http"
 
@@ -25,7 +26,7 @@ type invokeDecoder struct {
 	other  counts // of the response's head, or of the last chunk's metrics
 	usage  llm.Usage
 	buf    []byte
-	answer answer
+	reply  reply
 	pieces pieces
 	runs   runs
 	model  dialect.Label
@@ -46,7 +47,7 @@ func (d *invokeDecoder) Decode(f *frame.Frame, ev *llm.Event) {
 		}
 		d.buf = data
 	}
-	m := &d.answer
+	m := &d.reply
 	if !m.scan(data) {
 		return
 	}
@@ -95,6 +96,9 @@ func rewriteInvoke(dst []byte, ev *llm.Event) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	if bytes.Equal(edited, data) {
+		return append(dst, ev.Raw...), nil
+	}
 	with := base64.StdEncoding.AppendEncode([]byte{'"'}, edited)
 	at := jsonscan.At(payload, member(payload, "bytes"))
 	return frame.AppendMessage(dst, headers, jsonscan.Apply(nil, payload, []jsonscan.Edit{{At: at, With: append(with, '"')}})), nil
@@ -102,7 +106,7 @@ func rewriteInvoke(dst []byte, ev *llm.Event) ([]byte, error) {
 
 func rewriteAnswer(dst, data []byte, parts []llm.Part) ([]byte, error) {
 	rw := dialect.Rewrite{Data: data, Parts: parts}
-	var m answer
+	var m reply
 	var p pieces
 	if m.scan(data) {
 		p.invoke(&m)
