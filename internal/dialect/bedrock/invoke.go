@@ -30,7 +30,7 @@ type traits struct {
 	task                                                                               string
 }
 
-// operation is the shape of a body with the traits t for model.
+// shape is the shape of a body with the traits t for model.
 func (t *traits) shape(model string) shape {
 	switch {
 	case t.embeds || strings.Contains(t.task, "EMBEDDING"):
@@ -71,22 +71,24 @@ func (s shape) op() llm.Op {
 // parseInvoke scans the body of an InvokeModel request for model. A member of the wrong type counts as absent: the provider is
 // the one to refuse it.
 func parseInvoke(model string, body []byte) (*llm.Request, error) {
-	r := llm.NewRequest(llm.BedrockInvoke, llm.Bedrock, llm.OpChat, body, invokeCodec{})
 	var t traits
+	var p llm.Params
 	it := jsonscan.Object(body)
 	for it.Next() {
 		key, v := it.Key(), it.Value()
 		if !t.note(key, v) {
-			parameter(&r.Params, string(key), v)
+			parameter(&p, string(key), v)
 		}
 	}
 	if err := it.Err(); err != nil {
 		return nil, malformed(err)
 	}
-	if r.Params.ChoiceCount.V == 1 {
-		r.Params.ChoiceCount = llm.Opt[int64]{}
+	if p.ChoiceCount.V == 1 {
+		p.ChoiceCount = llm.Opt[int64]{}
 	}
-	r.Op = t.shape(model).op()
+	s := t.shape(model)
+	r := llm.NewRequest(llm.BedrockInvoke, llm.Bedrock, s.op(), body, invokeCodec{s})
+	r.Params = p
 	return r, nil
 }
 
@@ -188,7 +190,7 @@ func scale(v []byte) []byte {
 }
 
 // invokeCodec reads requests of InvokeModel.
-type invokeCodec struct{}
+type invokeCodec struct{ shape shape }
 
 // invokeNames are the words of Anthropic's, OpenAI's and Cohere's bodies where they are not the neutral ones.
 var invokeNames = dialect.Names{llm.FieldStop: "stop_sequences", llm.FieldInput: "inputText", llm.FieldEncoding: "embeddingTypes"}

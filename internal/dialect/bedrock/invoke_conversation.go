@@ -10,8 +10,8 @@ import (
 
 // Conversation implements llm.Codec: messages of Anthropic's, Nova's and OpenAI's kind and Command R's turns; a prompt is one
 // message of the user's. What is to be embedded is in Inputs.
-func (invokeCodec) Conversation(body []byte) (*llm.Conversation, error) {
-	d := invokeBody{bodyReader{new(llm.Conversation)}}
+func (k invokeCodec) Conversation(body []byte) (*llm.Conversation, error) {
+	d := invokeBody{bodyReader{new(llm.Conversation)}, k.shape}
 	it := jsonscan.Object(body)
 	for it.Next() {
 		d.member(string(it.Key()), it.Value())
@@ -23,7 +23,10 @@ func (invokeCodec) Conversation(body []byte) (*llm.Conversation, error) {
 }
 
 // invokeBody fills in a conversation. Nova's parts are Converse's, so that bodyReader reads them.
-type invokeBody struct{ bodyReader }
+type invokeBody struct {
+	bodyReader
+	shape shape
+}
 
 func (d invokeBody) member(key string, v []byte) {
 	var p llm.Params
@@ -34,7 +37,11 @@ func (d invokeBody) member(key string, v []byte) {
 	switch c := d.c; key {
 	case "prompt", "inputText":
 		text := []llm.Part{{Text: jsonscan.String(v)}}
-		c.Messages, c.Inputs = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: text}), append(c.Inputs, text)
+		if d.shape == shapeEmbed {
+			c.Inputs = append(c.Inputs, text)
+		} else {
+			c.Messages = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: text})
+		}
 	case "message":
 		c.Messages = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{{Text: jsonscan.String(v)}}})
 	case "texts":
