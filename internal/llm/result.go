@@ -148,6 +148,7 @@ func (r *Result) part(p *Part) {
 		if q.Kind == p.Kind && q.Index == p.Index && joins(p.Kind) {
 			setFirst(&q.ID, p.ID)
 			setFirst(&q.Name, p.Name)
+			setFirst(&q.Signature, p.Signature)
 			r.appendText(q, p.Text)
 			return
 		}

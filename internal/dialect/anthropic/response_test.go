@@ -85,7 +85,7 @@ func TestReadStream(t *testing.T) {
 			`{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":5}}`, stop},
 			llm.Result{ID: "i", Model: "m", Last: true, Usage: llm.Usage{Output: llm.Some[int64](5)}},
 			[]string{"tool_use"}, []llm.Part{
-				{Kind: llm.PartReasoning, Text: "hm"},
+				{Kind: llm.PartReasoning, Text: "hm", Signature: "sig"},
 				{Kind: llm.PartToolCall, Index: 1, ID: "t1", Name: "f", Text: "{}"},
 				{Kind: llm.PartServerTool, Index: 2, ID: "s1", Name: "web", Text: `{"q":1}`},
 				{Kind: llm.PartOther, Index: 3, ID: "s1", Name: "web_search_tool_result"},
