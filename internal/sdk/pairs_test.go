@@ -222,6 +222,8 @@ func TestPairsErrors(t *testing.T) {
 		{"Anthropic's completions to OpenAI", "/openai", "", claude(legacy), failure{Kind: "anthropic.Error", Status: 501, Type: "api_error"}, "not_implemented", "client_error"},
 		{"Google to Anthropic, 529", "/anthropic", "anthropic/529", gemini(generate),
 			failure{Kind: "genai.APIError", Status: 529, Message: "Overloaded"}, "overloaded_error", "upstream_error"},
+		{"Google's embeddings to OpenAI, 401", "/openai", "openai/401", gemini(embed),
+			failure{Kind: "genai.APIError", Status: 401, Type: "UNAUTHENTICATED", Message: "Incorrect API key"}, "invalid_api_key", "client_error"},
 		{"Ollama to Anthropic, 401", "/anthropic", "anthropic/401", ollama("POST", "/api/chat", `{"model":"m","messages":[{"role":"user","content":"Hi"}]}`),
 			failure{Status: 401, Raw: `{"error":"invalid x-api-key`}, "authentication_error", "client_error"},
 		{"Ollama's generate to OpenAI", "/openai", "", ollama("POST", "/api/generate", `{"model":"m","prompt":"Hi"}`),

@@ -110,11 +110,11 @@ func TestBuildRequestRefuses(t *testing.T) {
 		{`{"messages":[{"role":"user","content":"hi"},{"role":"assistant","tool_calls":[{"id":"c","type":"function",
 			"function":{"name":"f","arguments":"{\"a\":"}}]}]}`, "messages[1]"},
 		{`{"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"[1]"}}]}]}`, "messages[0]"},
-		{`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"format":"wav","data":"aGk="}}]}]}`, "messages.audio"},
-		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,hi"}}]}]}`, "messages.image_url"},
-		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:;base64,aGk="}}]}]}`, "messages.image"},
-		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}`, "messages.image_url"},
-		{`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, "messages.file"},
+		{`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"format":"wav","data":"aGk="}}]}]}`, "messages.content.input_audio"},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png,hi"}}]}]}`, "messages.content.image_url"},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:;base64,aGk="}}]}]}`, "messages.content.image_url"},
+		{`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///etc/passwd"}}]}]}`, "messages.content.image_url"},
+		{`{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]}`, "messages.content.file.file_id"},
 	} {
 		_, err := build(t, tt.body)
 		var e *llm.Error
