@@ -54,10 +54,10 @@ func TestAnthropicDecodes(t *testing.T) {
 			if err := json.Unmarshal(writeAnthropic(t, false, events), &whole); err != nil {
 				t.Fatal(err)
 			}
-			if d := gocmp.Diff(contents(t, &whole), contents(t, &streamed)); d != "" {
+			if d := gocmp.Diff(blocksOf(t, &whole), blocksOf(t, &streamed)); d != "" {
 				t.Errorf("whole and streamed differ:\n%s", d)
 			}
-			if d := gocmp.Diff(said(&want), contents(t, &whole)); d != "" {
+			if d := gocmp.Diff(saidTo(&want), blocksOf(t, &whole)); d != "" {
 				t.Errorf("what the provider said and the library reads (-want +got):\n%s", d)
 			}
 			u := whole.Usage
@@ -108,8 +108,8 @@ func decodeStream(t *testing.T, wire []byte) anthropic.Message {
 	return m
 }
 
-// contents is what the blocks of m say, one a line. Members that the library does not know are errors.
-func contents(t *testing.T, m *anthropic.Message) (out []string) {
+// blocksOf is what the blocks of m say, one a line. Members that the library does not know are errors.
+func blocksOf(t *testing.T, m *anthropic.Message) (out []string) {
 	t.Helper()
 	known := func(extra map[string]respjson.Field) {
 		if len(extra) > 0 {
@@ -134,7 +134,7 @@ func contents(t *testing.T, m *anthropic.Message) (out []string) {
 			if c.ID == "" {
 				t.Error("a tool call without an id")
 			}
-			out = append(out, "call "+c.Name+" "+compact(string(c.Input)))
+			out = append(out, "call "+c.Name+" "+compactJSON(string(c.Input)))
 		default:
 			t.Errorf("a block %T", c)
 		}
@@ -142,8 +142,8 @@ func contents(t *testing.T, m *anthropic.Message) (out []string) {
 	return out
 }
 
-// said is what the first choice of res says, as contents has it.
-func said(res *llm.Result) (out []string) {
+// saidTo is what the first choice of res says, as blocksOf has it.
+func saidTo(res *llm.Result) (out []string) {
 	for i, m := range res.Messages() {
 		for _, p := range m.Parts {
 			switch {
@@ -155,14 +155,14 @@ func said(res *llm.Result) (out []string) {
 			case p.Kind == llm.PartReasoning && p.Text+p.Signature != "":
 				out = append(out, "thinking "+p.Text+" "+p.Signature)
 			case p.Kind == llm.PartToolCall:
-				out = append(out, "call "+p.Name+" "+compact(p.Text))
+				out = append(out, "call "+p.Name+" "+compactJSON(p.Text))
 			}
 		}
 	}
 	return out
 }
 
-func compact(s string) string {
+func compactJSON(s string) string {
 	var b bytes.Buffer
 	if err := json.Compact(&b, []byte(cmp.Or(s, "{}"))); err != nil {
 		return "{}" // was cut short
