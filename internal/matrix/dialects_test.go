@@ -41,7 +41,7 @@ type dialect struct {
 	out      llm.Outbound
 	// adds are what the API demands, so that a request has it whatever the client said.
 	adds []string
-	on   string // the level of reasoning that says no more than that there is to be some; "" = each says more
+	on   string // the level of reasoning that comes to the same as turning it on; "" = none does
 	// shows is true where reasoning is always part of the answer: a request that it be shown says no more than its absence.
 	shows bool
 }
@@ -53,8 +53,8 @@ var dialects = []dialect{
 	{api: llm.AnthropicMessages, title: "Anthropic Messages", in: anthropic.Dialect{}, path: "/v1/messages", provider: "Anthropic", out: anthropic.Dialect{},
 		adds: []string{string(llm.FieldMaxTokens)}},
 	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}},
-	{api: llm.CohereChat, title: "Cohere chat (v2)", in: cohere.Dialect{}, path: "/v2/chat", provider: "Cohere", out: cohere.Dialect{}, shows: true},
-	{api: llm.BedrockConverse, title: "Bedrock Converse", in: bedrock.Dialect{}, path: "/model/m/converse", provider: "Bedrock", out: bedrock.Dialect{}},
+	{api: llm.CohereChat, title: "Cohere chat (v2)", in: cohere.Dialect{}, path: "/v2/chat", provider: "Cohere", out: cohere.Dialect{}, on: "high", shows: true},
+	{api: llm.BedrockConverse, title: "Bedrock Converse", in: bedrock.Dialect{}, path: "/model/m/converse", provider: "Bedrock", out: bedrock.Dialect{}, shows: true},
 	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}, shows: true, on: "high"},
 	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}, shows: true},
 }

@@ -135,6 +135,10 @@ func (d *dialect) told(t testing.TB, built []byte, asked facets) facets {
 		delete(f, effort)
 		f[thinking] = "on"
 	}
+	if d.on != "" && asked[effort] == d.on && asked[thinking] == nil && f[effort] == nil && f[thinking] == "on" {
+		delete(f, thinking)
+		f[effort] = d.on
+	}
 	if d.shows && asked[display] == true {
 		f[display] = true
 	}
@@ -214,8 +218,9 @@ func names(v any, path []string) bool {
 			return true
 		}
 		for k, e := range v {
-			if (k == path[0] || k == "data" && path[0] == "signature") && // what is signed, or is encrypted as a whole
-				names(e, path[1:]) || names(e, path) {
+			// What is encrypted as a whole stands in the place of a signature.
+			encrypted := (k == "data" || k == "redactedContent") && path[len(path)-1] == "signature"
+			if encrypted || k == path[0] && names(e, path[1:]) || names(e, path) {
 				return true
 			}
 		}
