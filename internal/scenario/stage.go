@@ -121,7 +121,7 @@ var (
 
 // What is made up for a response of the gateway's own making: when it was made, and ids, of which the prefix stays.
 var (
-	created   = regexp.MustCompile(`"created":1[0-9]{9}`)
+	created   = regexp.MustCompile(`"(created|created_at)":1[0-9]{9}`)
 	createdAt = regexp.MustCompile(`"created_at":"[-0-9]{10}T[0-9:]{8}\.[0-9]+Z"`)
 	made      = regexp.MustCompile(`"((?:chatcmpl|cmpl|msg|resp|call|toolu|tooluse|gen)[-_])(?:[0-9a-f]{16,32}|[A-Z2-7]{26})"`)
 )
@@ -142,7 +142,7 @@ func bodyText(b *strings.Builder, body, sent, same string) {
 	case sent:
 		fmt.Fprintf(b, "\n= %s\n", same)
 	default:
-		body = created.ReplaceAllString(body, `"created":{now}`)
+		body = created.ReplaceAllString(body, `"$1":{now}`)
 		body = createdAt.ReplaceAllString(body, `"created_at":{now}`)
 		body = made.ReplaceAllString(body, `"$1{id}"`)
 		b.WriteString("\n" + strings.TrimSuffix(strings.ReplaceAll(body, "\r\n", "\n"), "\n") + "\n")

@@ -79,3 +79,54 @@ func TestReadAllocations(t *testing.T) {
 		t.Errorf("%v allocations for 10 chunks, %v for 1000", a, b)
 	}
 }
+
+// BenchmarkBuild translates a request of another dialect.
+func BenchmarkBuild(b *testing.B) {
+	for _, n := range []int{1 << 10, 64 << 10} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			body := prompt(n)
+			r := parse(b, llm.OpenAIChat, string(body))
+			if _, err := r.Conversation(); err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := (Dialect{}).BuildRequest(r, "m", new(llm.Loss)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkWrite writes a stream of 50 pieces of text.
+func BenchmarkWrite(b *testing.B) {
+	for _, api := range []llm.API{llm.OpenAIChat, llm.OpenAIResponses} {
+		b.Run(string(api), func(b *testing.B) {
+			evs := []llm.Event{{ID: "r", Model: "m"}}
+			for i := range 50 {
+				evs = append(evs, llm.Event{Parts: []llm.Part{{Text: fmt.Sprint(" word", i)}}})
+			}
+			evs = append(evs, llm.Event{Choices: []llm.Choice{{Finish: "end_turn"}}})
+			r := llm.NewRequest(api, llm.OpenAI, llm.OpChat, []byte(`{}`), nil)
+			r.Stream = true
+			var out []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				w, err := Dialect{}.NewWriter(r, new(llm.Loss))
+				out = out[:0]
+				for i := 0; i < len(evs) && err == nil; i++ {
+					out, err = w.Write(out, &evs[i])
+				}
+				if err == nil {
+					out, err = w.Close(out, nil)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(int64(len(out)))
+		})
+	}
+}

@@ -147,7 +147,7 @@ func TestParts(t *testing.T) {
 		{
 			name: "delta", body: `{"choices":[{"index":1,"delta":{"content":"a","reasoning_content":"b","refusal":"c","tool_calls":[{"index":3,"id":"i","function":{"name":"f","arguments":""}},{"index":3,"function":{"arguments":"{"}}]}}]}`,
 			want: []llm.Part{
-				{Choice: 1, Text: "a"}, {Kind: llm.PartReasoning, Choice: 1, Text: "b"}, {Kind: llm.PartRefusal, Choice: 1, Text: "c"},
+				{Kind: llm.PartReasoning, Choice: 1, Text: "b"}, {Choice: 1, Text: "a"}, {Kind: llm.PartRefusal, Choice: 1, Text: "c"},
 				{Kind: llm.PartToolCall, Choice: 1, Index: 3, ID: "i", Name: "f"}, {Kind: llm.PartToolCall, Choice: 1, Index: 3, Text: "{"},
 			},
 		},
@@ -165,7 +165,7 @@ func TestParts(t *testing.T) {
 		},
 		{
 			name: "reasoning said twice", body: `{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.text","text":"a"}],"reasoning":"a"}}]}`,
-			want: []llm.Part{{Kind: llm.PartReasoning, Text: "a"}, {Kind: llm.PartReasoning, Text: "a", Repeat: true}},
+			want: []llm.Part{{Kind: llm.PartReasoning, Text: "a", Repeat: true}, {Kind: llm.PartReasoning, Text: "a"}},
 		},
 		{
 			name: "reasoning said in details", body: `{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"a"}],"reasoning":null}}]}`,

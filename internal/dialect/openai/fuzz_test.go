@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -137,4 +138,84 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// eventsOf makes a response of the kind that any provider could send of data: what its parts are, where they stand, and how
+// they are cut.
+func eventsOf(data []byte) []llm.Event {
+	kinds := []llm.PartKind{llm.PartText, llm.PartReasoning, llm.PartRefusal, llm.PartToolCall, llm.PartServerTool, llm.PartOther}
+	finishes := []string{"", "", "", "end_turn", "MAX_TOKENS", "tool_use", "SAFETY"}
+	evs := []llm.Event{{ID: "r", Model: "m"}}
+	for len(data) >= 4 {
+		n := min(int(data[3])%8, len(data)-4)
+		p := llm.Part{Kind: kinds[int(data[0])%len(kinds)], Index: int(data[1]) % 4, Choice: int(data[1]) / 128, Text: strings.ToValidUTF8(string(data[4:4+n]), "?")}
+		switch {
+		case p.Kind == llm.PartToolCall:
+			p.ID, p.Name = "id", "f"
+		case p.Kind == llm.PartReasoning && data[2]%3 == 1:
+			p.Signature = "s"
+		case p.Kind == llm.PartReasoning && data[2]%3 == 2:
+			p.Data = "d"
+		case p.Kind == llm.PartText && data[2]%2 == 1:
+			p.Logprobs = []llm.Logprob{{Token: p.Text, Logprob: -1}}
+		}
+		ev := llm.Event{Parts: []llm.Part{p}}
+		if f := finishes[int(data[2])%len(finishes)]; f != "" {
+			ev.Choices = []llm.Choice{{Index: p.Choice, Finish: f}}
+		}
+		evs, data = append(evs, ev), data[4+n:]
+	}
+	return append(evs, llm.Event{Last: true})
+}
+
+// FuzzWriter: whatever a provider says, streamed or not, reads as the texts and the calls that it said.
+func FuzzWriter(f *testing.F) {
+	f.Add([]byte("\x00\x00\x01\x03abc\x01\x01\x01\x02hm\x03\x02\x00\x04{}xx\x03\x03\x00\x00\x02\x00\x03\x01n"), true)
+	f.Add([]byte("\x00\x80\x00\x01a\x00\x00\x00\x01b\x01\x00\x02\x01c"), false)
+	f.Fuzz(func(t *testing.T, data []byte, stream bool) {
+		evs := eventsOf(data)
+		for _, api := range []llm.API{llm.OpenAIChat, llm.OpenAIResponses} {
+			r := llm.NewRequest(api, llm.OpenAI, llm.OpChat, []byte(`{}`), nil)
+			r.Stream = stream
+			w, err := Dialect{}.NewWriter(r, new(llm.Loss))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out []byte
+			for i := range evs {
+				if out, err = w.Write(out, &evs[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if out, err = w.Close(out, nil); err != nil {
+				t.Fatal(err)
+			}
+			ct := "application/json"
+			if stream {
+				ct = "text/event-stream"
+			}
+			back := events(t, api, 200, ct, out, llm.WantParts)
+			if !back[len(back)-1].Last {
+				t.Fatalf("%s does not end: %s", api, out)
+			}
+			for _, kind := range []llm.PartKind{llm.PartText, llm.PartReasoning, llm.PartRefusal} {
+				if want, got := spoken(evs, kind), spoken(back, kind); want != got {
+					t.Fatalf("%s, kind %d: %q became %q in %s", api, kind, want, got, out)
+				}
+			}
+		}
+	})
+}
+
+// spoken is the new text of one kind in the first choice.
+func spoken(evs []llm.Event, kind llm.PartKind) string {
+	var b strings.Builder
+	for i := range evs {
+		for _, p := range evs[i].Parts {
+			if p.Kind == kind && p.Choice == 0 && !p.Repeat {
+				b.WriteString(p.Text)
+			}
+		}
+	}
+	return b.String()
 }

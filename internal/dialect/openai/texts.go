@@ -5,7 +5,7 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// texts collects the parts of one frame in the order of its bytes, each with the JSON value that holds its text. Reading and
+// texts collects the parts of one frame, each with the JSON value that holds its text. Reading and
 // rewriting walk a frame by the same methods, so that the nth part is always the nth value. The zero value is ready to use.
 type texts struct {
 	parts    []llm.Part
@@ -95,25 +95,16 @@ func (t *texts) prompted(v []byte, choice int) {
 	}
 }
 
-// message walks a message or a delta of one. The reasoning of other hosts than OpenAI: reasoning_content (DeepSeek, xAI,
-// vLLM), reasoning (Groq, OpenRouter), reasoning_details (OpenRouter, beside reasoning), thinking parts (Mistral).
+// message walks a message or a delta of one: the reasoning first, which came before the rest. The reasoning of other hosts than
+// OpenAI: reasoning_content (DeepSeek, xAI, vLLM), reasoning (Groq, OpenRouter), reasoning_details (OpenRouter, beside
+// reasoning), thinking parts (Mistral).
 func (t *texts) message(m []byte, choice int, streamed bool) {
-	details := jsonscan.Get(m, "reasoning_details")
-	th := t.thoughtsOf(choice)
-	thought := !th.told && speaks(details)
+	t.reasoning(m, choice)
 	for it := jsonscan.Object(m); it.Next(); {
 		v := it.Value()
 		switch string(it.Key()) {
 		case "content":
 			t.content(v, choice)
-		case "reasoning_content", "reasoning":
-			if isText(v) {
-				t.add(llm.Part{Kind: llm.PartReasoning, Choice: choice, Index: th.block, Repeat: thought}, v)
-				th.told = th.told || !thought
-				thought = true
-			}
-		case "reasoning_details":
-			t.details(v, choice, th)
 		case "refusal":
 			if isText(v) {
 				t.add(llm.Part{Kind: llm.PartRefusal, Choice: choice}, v)
@@ -124,7 +115,6 @@ func (t *texts) message(m []byte, choice int, streamed bool) {
 			t.call(v, llm.Part{Choice: choice})
 		}
 	}
-	t.think(choice, th)
 }
 
 // content walks a message's content: a string, or parts.

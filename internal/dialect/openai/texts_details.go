@@ -36,6 +36,37 @@ func (t *texts) think(choice int, th thoughts) {
 	}
 }
 
+// reasoning walks the members of a message that have its reasoning. Where details have the text too, theirs counts: they tell
+// the blocks apart.
+func (t *texts) reasoning(m []byte, choice int) {
+	var plain [2][]byte
+	var details []byte
+	n := 0
+	for it := jsonscan.Object(m); it.Next(); {
+		switch string(it.Key()) {
+		case "reasoning_content", "reasoning":
+			if n < len(plain) && isText(it.Value()) {
+				plain[n] = it.Value()
+				n++
+			}
+		case "reasoning_details":
+			details = it.Value()
+		}
+	}
+	if n == 0 && details == nil {
+		return
+	}
+	th := t.thoughtsOf(choice)
+	thought := !th.told && speaks(details)
+	for _, v := range plain[:n] {
+		t.add(llm.Part{Kind: llm.PartReasoning, Choice: choice, Index: th.block, Repeat: thought}, v)
+		th.told = th.told || !thought
+		thought = true
+	}
+	t.details(details, choice, &th)
+	t.think(choice, th)
+}
+
 // speaks reports whether reasoning_details have a text.
 func speaks(details []byte) bool {
 	for _, d := range elements(details) {
@@ -48,7 +79,7 @@ func speaks(details []byte) bool {
 
 // details walks reasoning_details (OpenRouter, "Reasoning tokens"): blocks of reasoning with a text, or a summary of one, a
 // signature, or data that only the provider can read. Their text is repeated where a member before had it.
-func (t *texts) details(v []byte, choice int, th thoughts) {
+func (t *texts) details(v []byte, choice int, th *thoughts) {
 	if jsonscan.KindOf(v) != jsonscan.List {
 		return
 	}
@@ -78,6 +109,7 @@ func (t *texts) details(v []byte, choice int, th thoughts) {
 		}
 		if p.Signature != "" || p.Data != "" {
 			t.add(p, nil)
+			th.block = max(th.block, p.Index+1)
 		}
 	}
 }
