@@ -158,6 +158,7 @@ routes:
   - {name: back, match: {path: /back}, targets: [[{backend: anthropic, model: claude-sonnet-4-5}], [{backend: openai}]]}
   - {name: gemini, match: {path: /gemini}, to: gemini, retry: {attempts: 1}}
   - {name: vertex, match: {path: /vertex}, to: vertex, lossy: allow, retry: {attempts: 1}}
+  - {name: flash, match: {path: /flash}, targets: [[{backend: vertex, model: gemini-2.5-flash}]], lossy: allow, retry: {attempts: 1}}
   - {name: ollama, match: {path: /ollama}, to: ollama, retry: {attempts: 1}}
 `
 
