@@ -51,3 +51,44 @@ func BenchmarkReadStream(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkBuildRequest(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10} {
+		c := llm.Conversation{System: []llm.Part{{Text: "Be brief."}}, Messages: []llm.Message{user(llm.Part{Text: strings.Repeat("Tell me a story. ", size/17)})}}
+		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := d.BuildRequest(requestOf(c, llm.Params{}), "m", new(llm.Loss)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	ev := llm.Event{ID: "i", Model: "m", Parts: []llm.Part{{Text: strings.Repeat(" word", 8)}}}
+	for name, stream := range map[string]bool{"stream": true, "whole": false} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(50 * int64(len(ev.Parts[0].Text)))
+			b.ReportAllocs()
+			var out []byte
+			for b.Loop() {
+				w, err := d.NewWriter(request(stream), new(llm.Loss))
+				if err != nil {
+					b.Fatal(err)
+				}
+				out = out[:0]
+				for range 50 {
+					if out, err = w.Write(out, &ev); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if out, err = w.Close(out, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
