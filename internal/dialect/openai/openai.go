@@ -4,7 +4,8 @@
 //
 // [Dialect] implements both [llm.Inbound] and [llm.Outbound]. Requests are scanned once ([Dialect.ParseRequest]) and
 // decoded only when somebody asks for the conversation; responses are read frame by frame ([Dialect.NewReader]).
-// Responses of providers of other dialects are written as chat completions ([Dialect.NewWriter]).
+// Responses of providers of other dialects are written as chat completions, as Responses or as embeddings
+// ([Dialect.NewWriter]); requests of other dialects become chat completions or embeddings ([Dialect.BuildRequest]).
 package openai
 
 import (
