@@ -125,7 +125,7 @@ func (a *Attempt) build() error {
 	if r != nil {
 		a.model = a.target.modelOf(r)
 	}
-	a.endpoint, a.native = b.endpoint(c.inbound.Dialect(), c.llm.Head.Path, a.model)
+	a.endpoint, a.native = b.endpoint(c, a.model)
 	if a.api == "" {
 		a.native = true
 	}

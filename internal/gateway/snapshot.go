@@ -195,10 +195,10 @@ func compilePolicy(c *ir.Policy) (policy.Policy, error) {
 	}
 }
 
-// endpoint picks the wire format in which b is spoken to by a client of dialect d: d itself where the provider speaks it,
-// else the one that d is translated to.
-func (b *Backend) endpoint(d llm.Dialect, path, model string) (e *provider.Endpoint, native bool) {
-	return b.provider.Choose(d, llm.Dialect(b.conf.Dialect), path, model)
+// endpoint picks the wire format in which b is spoken to about c: the client's own where the provider takes it, else the one that
+// it is translated to.
+func (b *Backend) endpoint(c *Call, model string) (e *provider.Endpoint, native bool) {
+	return b.provider.Choose(provider.Query{Dialect: c.inbound.Dialect(), API: c.api, Path: c.llm.Head.Path, Model: model, Want: llm.Dialect(b.conf.Dialect)})
 }
 
 // speaks reports whether b's provider understands clients of dialect d that call path.

@@ -165,7 +165,7 @@ func (c *Call) nameProvider(s *telemetry.Span, b *Backend, model string) {
 	s.String(telemetry.ServerAddress, b.Address)
 	s.Int(telemetry.ServerPort, int64(b.Port))
 	s.String(telemetry.SpanwayBackend, b.Name)
-	e, _ := b.endpoint(c.inbound.Dialect(), c.llm.Head.Path, model)
+	e, _ := b.endpoint(c, model)
 	s.String(telemetry.AzureResourceProviderNamespace, e.Namespace)
 }
 

@@ -28,7 +28,7 @@ func TestHostedChoice(t *testing.T) {
 		{"foundry", llm.Anthropic, "/anthropic/v1/messages", "our-deployment", llm.Anthropic, true},
 	} {
 		p, _ := Lookup(tt.provider)
-		e, native := p.Choose(tt.client, "", tt.path, tt.model)
+		e, native := p.Choose(Query{Dialect: tt.client, Path: tt.path, Model: tt.model})
 		if e.Outbound.Dialect() != tt.want || native != tt.native {
 			t.Errorf("%s, %s client, %s %s: %s, %v", tt.provider, tt.client, tt.path, tt.model, e.Outbound.Dialect(), native)
 		}

@@ -41,12 +41,12 @@ func TestChooseCohere(t *testing.T) {
 		{llm.OpenAI, llm.OpenAI, "/v1/chat/completions", llm.OpenAI, true},
 		{llm.OpenAI, "", "/compatibility/v1/chat/completions", llm.OpenAI, true},
 	} {
-		e, native := p.Choose(c.speaks, c.want, c.path, "command-a-03-2025")
+		e, native := p.Choose(Query{Dialect: c.speaks, Want: c.want, Path: c.path, Model: "command-a-03-2025"})
 		if got := e.Outbound.Dialect(); got != c.chosen || native != c.native {
 			t.Errorf("%s %q %s: %s, native %v, want %s, %v", c.speaks, c.want, c.path, got, native, c.chosen, c.native)
 		}
 	}
-	e, _ := p.Choose(llm.OpenAI, "", "/compatibility/v1/chat/completions", "m")
+	e, _ := p.Choose(Query{Dialect: llm.OpenAI, Path: "/compatibility/v1/chat/completions", Model: "m"})
 	if path, _ := e.Locate(Config{Base: e.Base}, Call{API: llm.OpenAIChat, Path: "/compatibility/v1/chat/completions", Native: true}); path != "/compatibility/v1/chat/completions" {
 		t.Errorf("the Compatibility API is at %s", path)
 	}

@@ -5,6 +5,7 @@
 package provider
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
@@ -43,6 +44,8 @@ type Endpoint struct {
 	// Asked marks an endpoint that is spoken to only when it is asked for: by a path below Own, or by the backend's
 	// configuration.
 	Asked bool
+	// Lacks are the APIs of the dialect that this host does not have: calls of them are translated for one that it has.
+	Lacks []llm.API
 	// Serves reports whether the endpoint is one for a model; nil = for all. A path below Own says so, too.
 	Serves func(model string) bool
 	// Adapt turns a request of the endpoint's dialect into what this host takes of it: r's body is body, with the name of
@@ -85,27 +88,41 @@ func (p *Provider) Endpoint(d llm.Dialect) (*Endpoint, bool) {
 	return nil, false
 }
 
-// Choose returns the endpoint for a call of dialect d to path that asks for model: one that speaks d where there is one,
-// then native is true, else the first, which d is translated to. want is the dialect that configuration names; "" = none.
-func (p *Provider) Choose(d, want llm.Dialect, path, model string) (chosen *Endpoint, native bool) {
+// Query is what the choice of an endpoint depends on.
+type Query struct {
+	Dialect llm.Dialect // the client's
+	API     llm.API     // "" for a path that passes through
+	Path    string      // the client's, the route's prefix removed
+	Model   string      // as it goes upstream
+	Want    llm.Dialect // what configuration names; "" = nothing
+}
+
+// Choose returns the endpoint for a call: one that takes it as it is where there is one, then native is true, else the first,
+// which it is translated for.
+func (p *Provider) Choose(q Query) (chosen *Endpoint, native bool) {
 	asked := false
 	for i := range p.Endpoints {
 		e := &p.Endpoints[i]
-		speaks := e.Outbound.Dialect()
-		switch {
-		case want != "" && speaks != want, e.Serves != nil && !e.Serves(model) && (e.Own == "" || !within(path, e.Own)):
+		own := e.Own != "" && within(q.Path, e.Own)
+		switch takes := e.takes(q); {
+		case q.Want != "" && e.Outbound.Dialect() != q.Want, e.Serves != nil && !e.Serves(q.Model) && !own:
 			continue
-		case want == "" && e.Asked && !within(path, e.Own):
+		case q.Want == "" && e.Asked && !own:
 			continue
-		case chosen == nil, speaks == d && (!native || e.Asked && !asked):
-			chosen, native, asked = e, speaks == d, e.Asked
+		case chosen == nil, takes && (!native || e.Asked && !asked):
+			chosen, native, asked = e, takes, e.Asked
 		}
 	}
 	if chosen == nil {
 		chosen = &p.Endpoints[0]
-		native = chosen.Outbound.Dialect() == d
+		native = chosen.takes(q)
 	}
 	return chosen, native
+}
+
+// takes reports whether a call needs no translation for e.
+func (e *Endpoint) takes(q Query) bool {
+	return e.Outbound.Dialect() == q.Dialect && !slices.Contains(e.Lacks, q.API)
 }
 
 // Speaks reports whether clients of dialect d that call path are understood without translation.
@@ -187,7 +204,8 @@ var table = []Provider{
 	{Name: "anthropic", System: "anthropic", URL: "https://api.anthropic.com", Bare: "/messages", Endpoints: []Endpoint{anthropicAt("/v1")}},
 	{Name: "gemini", System: "gcp.gemini", URL: "https://generativelanguage.googleapis.com", Bare: "/chat/completions", Endpoints: []Endpoint{
 		{Outbound: gemini.Dialect{}, Base: "/v1beta", Header: "X-Goog-Api-Key", Locate: locateGemini},
-		{Outbound: openai.Dialect{}, Base: "/v1beta/openai", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned, Own: "/v1beta/openai"},
+		{Outbound: openai.Dialect{}, Base: "/v1beta/openai", Header: "Authorization", Prefix: "Bearer ", Locate: locateVersioned, Own: "/v1beta/openai",
+			Lacks: []llm.API{llm.OpenAIResponses}},
 	}},
 	vertexai(),
 	foundry(),

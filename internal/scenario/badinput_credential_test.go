@@ -71,7 +71,7 @@ func keyedCases() (out []credentialCase) {
 		if p.Speaks(llm.Mistral, "", openAIChat) { // the dialects share the path
 			spoken = llm.Mistral
 		}
-		e, native := p.Choose(spoken, "", openAIChat, "m-1")
+		e, native := p.Choose(provider.Query{Dialect: spoken, Path: openAIChat, Model: "m-1"})
 		if native {
 			x.query = "x=1"
 			if name == "foundry" {
