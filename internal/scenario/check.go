@@ -47,7 +47,7 @@ const unexplained = 250 * time.Millisecond
 
 // Values that the conventions list (semantic conventions 1.41, GenAI attributes), and our own outcomes.
 var (
-	operations = []string{"chat", "text_completion", "generate_content", "embeddings"}
+	operations = []string{"chat", "text_completion", "generate_content", "embeddings", "rerank"} // rerank is ours: the registry has none
 	outcomes   = []string{"ok", "client_error", "upstream_error", "blocked", "rate_limited", "client_gone", "upstream_cut", "timeout", "shutdown"}
 	system     = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 	methods    = regexp.MustCompile(`^([A-Z]+|_OTHER)$`)

@@ -148,6 +148,7 @@ backends:
   gemini: {provider: gemini, url: "UPSTREAM", key: passthrough}
   vertex: {provider: vertexai, url: "UPSTREAM", key: passthrough, project: proj, location: europe-west4}
   ollama: {provider: ollama, url: "UPSTREAM", key: passthrough}
+  cohere: {provider: cohere, url: "UPSTREAM", key: passthrough}
 routes:
   - {name: openai, match: {path: /openai}, to: openai, lossy: allow, retry: {attempts: 1}}
   - {name: usage, match: {path: /usage}, to: openai, retry: {attempts: 1}, streamUsage: true}
@@ -160,6 +161,7 @@ routes:
   - {name: vertex, match: {path: /vertex}, to: vertex, lossy: allow, retry: {attempts: 1}}
   - {name: flash, match: {path: /flash}, targets: [[{backend: vertex, model: gemini-2.5-flash}]], lossy: allow, retry: {attempts: 1}}
   - {name: ollama, match: {path: /ollama}, to: ollama, retry: {attempts: 1}}
+  - {name: cohere, match: {path: /cohere}, to: cohere, retry: {attempts: 1}}
 `
 
 func newRig(t *testing.T) *rig {
