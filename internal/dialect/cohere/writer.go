@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,9 @@ func (a *answer) takes(p *llm.Part) bool {
 	case llm.PartText:
 		if len(p.Logprobs) > 0 {
 			a.loss.Lost("logprobs.token_ids")
+		}
+		if slices.ContainsFunc(p.Logprobs, func(l llm.Logprob) bool { return len(l.Top) > 0 }) {
+			a.loss.Lost("top_logprobs")
 		}
 		return p.Text != ""
 	case llm.PartRefusal:

@@ -41,7 +41,7 @@ func everything() []*llm.Event {
 	return []*llm.Event{
 		{ID: "msg-1", Choices: []llm.Choice{{}}},
 		{Parts: []llm.Part{{Kind: llm.PartReasoning, Text: "Hm."}, {Kind: llm.PartReasoning, Signature: "s"}}},
-		{Parts: []llm.Part{{Index: 1, Text: "I ", Logprobs: []llm.Logprob{{Token: "I", Logprob: -0.5}, {Token: " ", Logprob: -1}}}, {Index: 1, Text: "look."}}},
+		{Parts: []llm.Part{{Index: 1, Text: "I ", Logprobs: []llm.Logprob{{Token: "I", Logprob: -0.5, Top: []llm.Logprob{{Token: "You", Logprob: -2}}}, {Token: " ", Logprob: -1}}}, {Index: 1, Text: "look."}}},
 		{Parts: []llm.Part{call(2, llm.Part{ID: "c1", Name: "f"}), call(2, llm.Part{Text: `{"a":`}), call(3, llm.Part{ID: "c2", Name: "g", Text: "{"}), call(2, llm.Part{Text: `1}`})}},
 		{Parts: []llm.Part{call(3, llm.Part{Text: "}"}), {Kind: llm.PartServerTool, Name: "search"}, {Text: "I look.", Repeat: true}}},
 		{Choices: []llm.Choice{{Finish: "tool_use"}}, Usage: usage},
@@ -56,7 +56,7 @@ func TestWriteWhole(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	wantLost := []string{"response.reasoning.signature", "response.logprobs.token_ids", "response.server_tool", "response.usage.reasoning"}
+	wantLost := []string{"response.reasoning.signature", "response.logprobs.token_ids", "response.top_logprobs", "response.server_tool", "response.usage.reasoning"}
 	if d := cmp.Diff(wantLost, lost); d != "" {
 		t.Error(d)
 	}
