@@ -118,7 +118,7 @@ const unsigned = "skip_thought_signature_validator"
 
 // sign marks the first function call of a model's turn: models from Gemini 3 on refuse one without a signature.
 func (b *builder) sign(parts []part) {
-	if thinks(b.model) != byLevel {
+	if how := thinks(b.model); how != byLevel && how != either {
 		return
 	}
 	for i := range parts {
@@ -202,7 +202,7 @@ func (b *builder) part(p *llm.Part, at string, out []part) (t part, ok bool, err
 	case llm.PartBlob:
 		t.InlineData = &media{MIMEType: cmp.Or(p.MIME, sniff(p.Data)), Data: p.Data}
 		if fr := lastResponse(out); fr != nil {
-			if thinks(b.model) != byLevel {
+			if how := thinks(b.model); how != byLevel && how != either {
 				return t, false, b.cannot(llm.FieldToolResultMedia, "Gemini models before Gemini 3 take text from tools alone")
 			}
 			fr.Parts = append(fr.Parts, t)

@@ -42,7 +42,8 @@ func (b *builder) config(c *llm.Conversation) error {
 const (
 	never    = iota // before Gemini 2.5, and Gemma
 	byBudget        // Gemini 2.5
-	byLevel         // Gemini 3 and later; and names that tell nothing, such as gemini-flash-latest or a tuned model's
+	byLevel         // Gemini 3 and later
+	either          // names that tell nothing, such as gemini-flash-latest or a tuned model's
 )
 
 // thinks tells by a model's name (Gemini thinking, "Thinking levels" and "Thinking budgets").
@@ -52,8 +53,10 @@ func thinks(model string) int {
 		return never
 	case strings.Contains(model, "gemini-2"):
 		return byBudget
+	case strings.Contains(model, "gemini-3"), strings.Contains(model, "gemini-4"):
+		return byLevel
 	}
-	return byLevel
+	return either
 }
 
 // budgets stand for other providers' levels with Gemini 2.5, as in Google's own compatibility layer ("OpenAI compatibility",
@@ -105,7 +108,7 @@ func (b *builder) level(t *thinkingConfig, how int, level string) error {
 		return b.cannot(llm.FieldEffort, "the model does not think")
 	case !known:
 		return b.cannot(llm.FieldEffort, "Gemini knows minimal, low, medium and high")
-	case how == byBudget:
+	case how == byBudget, how == either && level == "none":
 		t.ThinkingBudget = &n
 	case level == "none":
 		return b.cannot(llm.FieldEffort, "Gemini's thinking models from Gemini 3 on always think")
@@ -121,10 +124,10 @@ func (b *builder) mode(t *thinkingConfig, how int, mode string) error {
 	case mode == "" || t.ThinkingBudget != nil || t.ThinkingLevel != "":
 	case mode == "on" && how == never:
 		return b.cannot(llm.FieldThinking, "the model does not think")
-	case mode == "on" && how == byBudget:
+	case mode == "on" && how != byLevel:
 		dynamic := int64(-1) // as much as the model likes
 		t.ThinkingBudget = &dynamic
-	case mode == "off" && how == byBudget:
+	case mode == "off" && (how == byBudget || how == either):
 		t.ThinkingBudget = new(int64)
 	case mode == "off" && how == byLevel:
 		return b.cannot(llm.FieldThinking, "Gemini's thinking models from Gemini 3 on always think")

@@ -168,7 +168,10 @@ func (w *writer) part(c *choice, p *llm.Part) error {
 		}
 	}
 	switch p.Kind {
-	case llm.PartText, llm.PartRefusal:
+	case llm.PartRefusal:
+		w.loss.Lost("refusal") // it is told as text
+		w.text(c, p)
+	case llm.PartText:
 		w.text(c, p)
 	case llm.PartReasoning:
 		w.reasoning(c, p)

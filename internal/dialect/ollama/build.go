@@ -113,6 +113,11 @@ func (b *builder) think(out *chatRequest, c *llm.Conversation) error {
 			return err
 		}
 	}
+	if c.ShowThinking.V && c.Thinking == "" && b.r.Params.ReasoningLevel == "" {
+		if err := b.cannot(llm.FieldShowThinking, "Ollama shows what a model thinks, and is asked for it only by having it think"); err != nil {
+			return err
+		}
+	}
 	if c.Thinking != "" {
 		out.Think = c.Thinking == "on"
 	}
@@ -163,11 +168,10 @@ func (b *builder) message(out *chatRequest, in *llm.Message) error {
 				out.Messages[n-1].Content += p.Text
 			}
 		default:
-			added, err := b.add(&m, p)
-			if err != nil {
+			if err := b.add(&m, p); err != nil {
 				return err
 			}
-			said = said || added
+			said = true
 		}
 	}
 	if said {
@@ -176,37 +180,39 @@ func (b *builder) message(out *chatRequest, in *llm.Message) error {
 	return nil
 }
 
-// add puts p into m. It reports false for what has been dropped.
-func (b *builder) add(m *message, p *llm.Part) (bool, error) {
+// add puts p into m, unless it is of a kind that has been refused, or may be dropped.
+func (b *builder) add(m *message, p *llm.Part) error {
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
 		m.Content += p.Text
 	case llm.PartReasoning:
 		m.Thinking += p.Text
-		return p.Text != "", nil
 	case llm.PartBlob:
-		if p.MIME != "" && !strings.HasPrefix(p.MIME, "image/") {
-			return false, nil
+		if p.MIME == "" || strings.HasPrefix(p.MIME, "image/") {
+			m.Images = append(m.Images, p.Data)
 		}
-		m.Images = append(m.Images, p.Data)
 	case llm.PartToolCall:
 		args, err := dialect.Arguments(p, http.StatusBadRequest)
 		if err != nil {
-			return false, err
+			return err
 		}
 		b.names[p.ID] = p.Name
 		m.ToolCalls = append(m.ToolCalls, toolCall{ID: p.ID, Function: functionCall{Name: p.Name, Arguments: args}})
-	default:
-		return false, nil
 	}
-	return true, nil
+	return nil
 }
 
-// tools translates the tools. Ollama leaves the choice of tools to the model, which does not see them when it is to use none.
+// tools translates the tools. Ollama leaves the choice of tools to the model.
 func (b *builder) tools(out *chatRequest, c *llm.Conversation) error {
 	switch c.ToolChoice {
 	case "none":
-		return nil
+		if len(c.Tools) == 0 {
+			return nil
+		}
+		if err := b.cannot(llm.FieldToolChoice, "Ollama leaves it to the model whether it calls a tool"); err != nil {
+			return err
+		}
+		return b.cannot(llm.FieldTools, "none of them is to be called")
 	case "required", "tool":
 		if err := b.cannot(llm.FieldToolChoice, "Ollama leaves it to the model whether it calls a tool"); err != nil {
 			return err

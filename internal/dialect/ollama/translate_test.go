@@ -28,8 +28,7 @@ func TestBuildRequest(t *testing.T) {
 				`"tools":[{"type":"function","function":{"name":"f","description":"does f","parameters":{"type":"object"}}}],"stream":true,` +
 				`"options":{"temperature":0.5,"top_p":0.9,"top_k":3,"num_predict":5,"stop":["x"]}}`},
 		{"structured", `{"model":"c","max_tokens":5,"messages":[{"role":"user","content":"a"}],
-			"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}},
-			"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"none"}}`,
+			"output_config":{"effort":"low","format":{"type":"json_schema","schema":{"type":"object"}}}}`,
 			`{"model":"m","messages":[{"role":"user","content":"a"}],"stream":false,"format":{"type":"object"},"think":"low","options":{"num_predict":5}}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,6 +58,7 @@ func TestBuildRequestRefuses(t *testing.T) {
 		{llm.AnthropicMessages, `{"messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://x.example/a.png"}}]}]}`, http.StatusBadRequest},
 		{llm.AnthropicMessages, `{` + messages + `,"tools":[{"type":"web_search_20250305","name":"web_search"}]}`, http.StatusBadRequest},
 		{llm.AnthropicMessages, `{` + messages + `,"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"any"}}`, http.StatusBadRequest},
+		{llm.AnthropicMessages, `{` + messages + `,"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"none"}}`, http.StatusBadRequest},
 		{llm.AnthropicMessages, `{` + messages + `,"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`, http.StatusBadRequest},
 	} {
 		r, err := anthropic.Dialect{}.ParseRequest(tt.api, &llm.Head{}, []byte(tt.body))

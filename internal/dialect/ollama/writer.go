@@ -55,13 +55,16 @@ func (w *writer) ContentType() string {
 func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	w.model = cmp.Or(ev.Model, w.model)
 	if ev.Usage != nil {
-		w.usage = *ev.Usage
+		w.counts(ev.Usage)
 	}
 	if ev.Err != nil {
 		w.err = ev.Err
 	}
 	for i := range ev.Parts {
 		p := &ev.Parts[i]
+		if p.Choice != 0 {
+			w.loss.Lost("choices")
+		}
 		if p.Choice != 0 || p.Repeat {
 			continue
 		}
@@ -83,6 +86,19 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 		return dst, nil
 	}
 	return append(w.object(dst, false), '\n'), nil
+}
+
+// counts keeps u, of which the last object has the two totals.
+func (w *writer) counts(u *llm.Usage) {
+	w.usage = *u
+	for _, detail := range [...]struct {
+		name string
+		n    int64
+	}{{"usage.cache_read", u.CacheRead.V}, {"usage.cache_write", u.CacheWrite.V}, {"usage.reasoning", u.Reasoning.V}} {
+		if detail.n > 0 {
+			w.loss.Lost(detail.name)
+		}
+	}
 }
 
 func (w *writer) choice(c *llm.Choice) {
@@ -108,6 +124,9 @@ func (w *writer) part(p *llm.Part) error {
 	}
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
+		if p.Kind == llm.PartRefusal {
+			w.loss.Lost("refusal") // it is told as text
+		}
 		w.content = append(w.content, p.Text...)
 		w.logprobs = append(w.logprobs, p.Logprobs...)
 	case llm.PartReasoning:
@@ -158,6 +177,9 @@ func (w *writer) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	d := Dialect{}
 	if e == nil {
 		e = w.err
+	}
+	if e != nil && !w.usage.IsZero() {
+		w.loss.Lost("usage")
 	}
 	switch {
 	case e != nil && w.stream:
