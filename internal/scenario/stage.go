@@ -123,7 +123,7 @@ var (
 var (
 	created   = regexp.MustCompile(`"(created|created_at)":1[0-9]{9}`)
 	createdAt = regexp.MustCompile(`"created_at":"[-0-9]{10}T[0-9:]{8}\.[0-9]+Z"`)
-	made      = regexp.MustCompile(`"((?:chatcmpl|cmpl|msg|resp|call|toolu|tooluse|gen)[-_])(?:[0-9a-f]{16,32}|[A-Z2-7]{26})"`)
+	made      = regexp.MustCompile(`"((?:call_)?(?:chatcmpl|cmpl|msg|resp|call|toolu|tooluse|gen)[-_])(?:[0-9a-f]{16,32}|[A-Z2-7]{26})(_[0-9]+)?"`)
 	madeBare  = regexp.MustCompile(`"id":"[0-9a-f]{16}"`) // Cohere's have no prefix
 )
 
@@ -145,7 +145,7 @@ func bodyText(b *strings.Builder, body, sent, same string) {
 	default:
 		body = created.ReplaceAllString(body, `"$1":{now}`)
 		body = createdAt.ReplaceAllString(body, `"created_at":{now}`)
-		body = made.ReplaceAllString(body, `"$1{id}"`)
+		body = made.ReplaceAllString(body, `"$1{id}$2"`)
 		body = madeBare.ReplaceAllString(body, `"id":"{id}"`)
 		b.WriteString("\n" + strings.TrimSuffix(strings.ReplaceAll(body, "\r\n", "\n"), "\n") + "\n")
 	}
