@@ -149,6 +149,7 @@ backends:
   vertex: {provider: vertexai, url: "UPSTREAM", key: passthrough, project: proj, location: europe-west4}
   ollama: {provider: ollama, url: "UPSTREAM", key: passthrough}
   cohere: {provider: cohere, url: "UPSTREAM", key: passthrough}
+  bedrock: {provider: bedrock, url: "UPSTREAM", key: bedrock-api-key}
 routes:
   - {name: openai, match: {path: /openai}, to: openai, lossy: allow, retry: {attempts: 1}}
   - {name: usage, match: {path: /usage}, to: openai, retry: {attempts: 1}, streamUsage: true}
@@ -162,6 +163,7 @@ routes:
   - {name: flash, match: {path: /flash}, targets: [[{backend: vertex, model: gemini-2.5-flash}]], lossy: allow, retry: {attempts: 1}}
   - {name: ollama, match: {path: /ollama}, to: ollama, retry: {attempts: 1}}
   - {name: cohere, match: {path: /cohere}, to: cohere, retry: {attempts: 1}}
+  - {name: bedrock, match: {path: /bedrock}, to: bedrock, retry: {attempts: 1}}
 `
 
 func newRig(t *testing.T) *rig {
