@@ -17,6 +17,7 @@ func BenchmarkSplit(b *testing.B) {
 		{"sse-crlf", "sse", "data: " + payload + "\r\n\r\n"},
 		{"ndjson", "ndjson", payload + "\n"},
 		{"array", "array", "," + payload},
+		{"aws", "aws", message(payload, ":event-type", "contentBlockDelta", ":content-type", "application/json", ":message-type", "event")},
 	} {
 		stream := []byte(strings.Repeat(s.frame, 100))
 		for _, size := range []int{len(s.frame), 4 << 10, 32 << 10} {
