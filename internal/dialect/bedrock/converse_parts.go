@@ -135,7 +135,7 @@ func (p *pieces) delta(v []byte, index int) {
 		return
 	}
 	for it := jsonscan.Object(v); it.Next(); {
-		switch v, kind := it.Value(), string(it.Key()); kind {
+		switch v := it.Value(); string(it.Key()) {
 		case "text":
 			p.text(llm.PartText, v, index)
 		case "toolUse":
@@ -143,7 +143,7 @@ func (p *pieces) delta(v []byte, index int) {
 		case "reasoningContent":
 			p.thought(v, index)
 		default:
-			p.add(llm.Part{Kind: llm.PartOther, Index: index, Name: kind, Raw: v}, nil)
+			p.add(llm.Part{Kind: llm.PartOther, Index: index, Name: string(it.Key()), Raw: v}, nil)
 		}
 	}
 }
