@@ -11,14 +11,14 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// said is a request of another dialect that says c.
-type said struct{ c *llm.Conversation }
+// saying is a request of another dialect that says c.
+type saying struct{ c *llm.Conversation }
 
-func (s said) Conversation([]byte) (*llm.Conversation, error)    { return s.c, nil }
-func (s said) EditText(b []byte, _ llm.TextEdit) ([]byte, error) { return b, nil }
-func (s said) Field(f llm.Field) string                          { return string(f) }
+func (s saying) Conversation([]byte) (*llm.Conversation, error)    { return s.c, nil }
+func (s saying) EditText(b []byte, _ llm.TextEdit) ([]byte, error) { return b, nil }
+func (s saying) Field(f llm.Field) string                          { return string(f) }
 func request(p llm.Params, c *llm.Conversation) *llm.Request {
-	r := llm.NewRequest(llm.OpenAIChat, llm.OpenAI, llm.OpChat, nil, said{c})
+	r := llm.NewRequest(llm.OpenAIChat, llm.OpenAI, llm.OpChat, nil, saying{c})
 	r.Params = p
 	return r
 }
@@ -191,7 +191,7 @@ func TestBuildLossy(t *testing.T) {
 	if diff := cmp.Diff([]string{"seed", "user", "top_k", "messages.image_url", "messages.content", "tool_choice"}, loss.Dropped); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
-	r := llm.NewRequest(llm.OpenAIImages, llm.OpenAI, llm.OpGenerateContent, nil, said{c})
+	r := llm.NewRequest(llm.OpenAIImages, llm.OpenAI, llm.OpGenerateContent, nil, saying{c})
 	var e *llm.Error
 	if _, _, err := d.BuildRequest(r, "m", loss); !errors.As(err, &e) || e.Status != 501 {
 		t.Errorf("images: %v", err)

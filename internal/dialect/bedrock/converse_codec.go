@@ -154,7 +154,7 @@ func (d bodyReader) block(dst []llm.Part, kind string, v []byte, where string) [
 		}
 		dst[at].Cache = cacheMark(v)
 	case "guardContent":
-		return d.guarded(dst, v, where)
+		return guarded(dst, v)
 	case kindDocument:
 		return d.document(dst, v, where+"."+kind)
 	case "toolResult":
@@ -194,7 +194,7 @@ func cacheMark(v []byte) string {
 }
 
 // guarded appends what Bedrock's own guardrail is to look at: content like any other.
-func (d bodyReader) guarded(dst []llm.Part, v []byte, where string) []llm.Part {
+func guarded(dst []llm.Part, v []byte) []llm.Part {
 	if text := member(v, "text"); text != nil {
 		return append(dst, llm.Part{Text: jsonscan.String(member(text, "text"))})
 	}
