@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -146,7 +147,8 @@ func TestBedrock(t *testing.T) {
 				t.Errorf("the library failed with %+v, want %+v", direct.Failure, x.fails)
 			}
 			x.want.name = "chat " + novaModel
-			x.want.check(t, r.gw.Traces(t, 1)[0])
+			traces := r.gw.Traces(t, 1)
+			x.want.check(t, traces[len(traces)-1])
 		})
 	}
 }
@@ -154,12 +156,8 @@ func TestBedrock(t *testing.T) {
 // twice makes a call directly and through the gateway, below route, and compares the requests.
 func (r *rig) twice(t *testing.T, a answer, do func(context.Context, string) seen, route string) (direct, through seen) {
 	t.Helper()
-	r.up.tell([]answer{a})
-	direct = do(t.Context(), r.up.URL)
-	sent := r.up.take()
-	r.up.tell([]answer{a})
-	through = do(t.Context(), r.gw.URL+route)
-	got := r.up.take()
+	direct, sent := r.settled(t, a, do, r.up.URL)
+	through, got := r.settled(t, a, do, r.gw.URL+route)
 	if len(sent) != 1 || len(got) != 1 {
 		t.Fatalf("%d and %d requests were made, want one each", len(sent), len(got))
 	}
@@ -167,6 +165,21 @@ func (r *rig) twice(t *testing.T, a answer, do func(context.Context, string) see
 		t.Errorf("the provider receives %s %s %s, directly %s %s %s", got[0].Method, got[0].Target, got[0].Body, sent[0].Method, sent[0].Target, sent[0].Body)
 	}
 	return direct, through
+}
+
+// settled makes one call. It is made again where the library closed its own connection in the midst of a stream, as it does now
+// and then (bedrockruntime 1.63, without a gateway too).
+func (r *rig) settled(t *testing.T, a answer, do func(context.Context, string) seen, base string) (s seen, got []request) {
+	t.Helper()
+	for range 10 {
+		r.up.tell([]answer{a})
+		s = do(t.Context(), base)
+		if got = r.up.take(); !strings.Contains(s.Failure.Message, net.ErrClosed.Error()) {
+			return s, got
+		}
+	}
+	t.Fatalf("the library closed its connection every time: %s", s.Failure.Message)
+	return s, got
 }
 
 // TestBedrockRecordings has the library decode every recorded answer of Converse, directly and through the gateway.
