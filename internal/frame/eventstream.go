@@ -29,8 +29,14 @@ type EventStream struct {
 	names   names
 }
 
-// NewEventStream returns a splitter for one stream whose messages are at most max bytes.
-func NewEventStream(max int) *EventStream { return &EventStream{tail: tail{max: max}} }
+// NewEventStream returns a splitter for one stream whose messages are at most max bytes, or 16 where that is less: no message
+// is shorter, and it takes 12 to tell one.
+func NewEventStream(max int) *EventStream {
+	if max < minMessage {
+		max = minMessage
+	}
+	return &EventStream{tail: tail{max: max}}
+}
 
 // Split implements Splitter.
 func (s *EventStream) Split(p []byte, eof bool, emit func(Frame) error) error {
