@@ -48,6 +48,20 @@ func TestTextsArguments(t *testing.T) {
 	}
 }
 
+func TestTextsFound(t *testing.T) {
+	for in, want := range map[string]string{
+		`"x"`: `"xx"`,
+		`[{"type":"t","title":"x","url":"u","file_id":"f","encrypted_content":"e","source":{"title":["y"],"uri":"u"}},1]`: `[{"type":"t","title":"xx","url":"u","file_id":"f","encrypted_content":"e","source":{"title":["yy"],"uri":"u"}},1]`,
+		`{"data":"x","source":{"type":"base64","data":"b"}}`:                                                              `{"data":"xx","source":{"type":"base64","data":"b"}}`,
+	} {
+		x := dialect.Texts{Body: []byte(in), Edit: func(_ llm.Role, s string) (string, bool) { return s + s, true }}
+		x.Found(llm.RoleTool, x.Body)
+		if got := string(x.Result()); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestCalls(t *testing.T) {
 	var c dialect.Calls
 	for _, p := range []llm.Part{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
@@ -46,6 +47,42 @@ func (t *Texts) Values(role llm.Role, v []byte) {
 			t.Values(role, it.Value())
 		}
 	}
+}
+
+// Found offers the strings in v, which stand beside a text: what tools on the provider's side did and found, what is quoted of
+// documents. Labels are no text (see Label).
+func (t *Texts) Found(role llm.Role, v []byte) {
+	Found(v, func(v []byte) { t.Offer(role, v) })
+}
+
+// Found calls text for the strings in v, a value beside a text, that are no labels.
+func Found(v []byte, text func(v []byte)) {
+	switch jsonscan.KindOf(v) {
+	case jsonscan.Text:
+		text(v)
+	case jsonscan.Dict:
+		encoded := jsonscan.String(jsonscan.Get(v, "type")) == "base64"
+		for it := jsonscan.Object(v); it.Next(); {
+			if key := string(it.Key()); jsonscan.KindOf(it.Value()) != jsonscan.Text || !IsLabel(key) && (!encoded || key != "data") {
+				Found(it.Value(), text)
+			}
+		}
+	case jsonscan.List:
+		for it := jsonscan.Array(v); it.Next(); {
+			Found(it.Value(), text)
+		}
+	}
+}
+
+// IsLabel reports whether a string that is a member called key, in a value beside a text, is none that a person or a model wrote,
+// by the names that the providers' documents have: ids, places, words of the API, and what is encoded.
+func IsLabel(key string) bool {
+	switch key {
+	case "type", "id", "status", "model", "url", "uri", "source", "domain", "filename", "name", "tool_name", "server_label", "media_type", "mimeType", "error_code",
+		"cache_control", "caller", "license", "language", "outcome", "path", "result", "sdkBlob", "retrievedUrl", "page_age":
+		return true
+	}
+	return strings.HasPrefix(key, "encrypted_") || strings.HasSuffix(key, "_id") || strings.HasSuffix(key, "Id") || strings.HasSuffix(key, "Uri")
 }
 
 // Arguments offers the strings in v, the arguments of a tool call: a JSON value, or a text. In a text that holds a JSON object

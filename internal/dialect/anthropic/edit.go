@@ -87,7 +87,7 @@ func (e *editor) block(role llm.Role, v []byte) {
 		e.thinking(role, v)
 		return
 	case strings.HasSuffix(typ, "_tool_result"):
-		e.found(llm.RoleTool, v)
+		e.Found(llm.RoleTool, v)
 		return
 	}
 	for it := jsonscan.Object(v); it.Next(); {
@@ -99,7 +99,7 @@ func (e *editor) block(role llm.Role, v []byte) {
 		case "input":
 			e.Values(role, it.Value())
 		case "citations":
-			e.found(role, it.Value())
+			e.Found(role, it.Value())
 		case "title", "context":
 			if typ == "document" || typ == "search_result" {
 				e.Offer(role, it.Value())
@@ -125,28 +125,6 @@ func (e *editor) thinking(role llm.Role, v []byte) {
 	if s, changed := e.Edit(role, s); changed {
 		with := jsonscan.AppendString([]byte(`{"type":"text","text":`), s)
 		e.Replace(v, append(with, '}'))
-	}
-}
-
-// found walks what a tool on the provider's side found, or what a model quotes of it: all strings but the API's own.
-func (e *editor) found(role llm.Role, v []byte) {
-	switch jsonscan.KindOf(v) {
-	case jsonscan.Text:
-		e.Offer(role, v)
-	case jsonscan.List:
-		for it := jsonscan.Array(v); it.Next(); {
-			e.found(role, it.Value())
-		}
-	case jsonscan.Dict:
-		encoded := string(word(jsonscan.Get(v, "type"))) == "base64"
-		for it := jsonscan.Object(v); it.Next(); {
-			switch key := string(it.Key()); {
-			case strings.HasPrefix(key, "encrypted_") || encoded && key == "data":
-			case key != "type" && key != "id" && key != "tool_use_id" && key != "file_id" && key != "tool_name" && key != "media_type" &&
-				key != "error_code" && key != "cache_control" && key != "caller":
-				e.found(role, it.Value())
-			}
-		}
 	}
 }
 

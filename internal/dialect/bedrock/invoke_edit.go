@@ -36,7 +36,7 @@ func (e *invokeEditor) member(key string, v []byte) {
 	case "chat_history":
 		e.list(v, e.turn)
 	case "tool_results":
-		e.list(v, func(t []byte) { e.Values(llm.RoleTool, member(t, "outputs")) })
+		e.list(v, e.result)
 	case "documents":
 		e.texts(v, func(key string) bool { return key != "id" && key != "_excludes" })
 	case "inputs", "sources", "text_prompts", "textToImageParams", "imageVariationParams", "inPaintingParams", "outPaintingParams", "colorGuidedGenerationParams",
@@ -71,7 +71,19 @@ func (e *invokeEditor) turn(m []byte) {
 		case "tool_calls":
 			e.list(v, func(t []byte) { e.Values(role, member(t, "parameters")) })
 		case "tool_results":
-			e.list(v, func(t []byte) { e.Values(llm.RoleTool, member(t, "outputs")) })
+			e.list(v, e.result)
+		}
+	})
+}
+
+// result is one of Command R's tool_results: the arguments of the call, and what came of it.
+func (e *invokeEditor) result(t []byte) {
+	e.members(t, func(key string, v []byte) {
+		switch key {
+		case "call":
+			e.Values(llm.RoleAssistant, member(v, "parameters"))
+		case "outputs":
+			e.Values(llm.RoleTool, v)
 		}
 	})
 }
@@ -152,7 +164,7 @@ func (e *invokeEditor) typed(role llm.Role, kind string, b []byte) {
 		case "title", "context":
 			e.Offer(role, v)
 		case "citations":
-			e.list(v, func(c []byte) { e.Offer(role, member(c, "cited_text")) })
+			e.Found(role, v)
 		case "source":
 			e.members(v, func(key string, inner []byte) {
 				switch {

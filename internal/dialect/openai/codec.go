@@ -57,6 +57,8 @@ func (e *editor) part(role llm.Role, v []byte) {
 			e.text(role, it.Value())
 		case "thinking": // Mistral
 			e.content(role, it.Value())
+		case "annotations":
+			e.Found(role, it.Value())
 		}
 	}
 }

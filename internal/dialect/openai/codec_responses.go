@@ -46,6 +46,8 @@ func (e *editor) item(v []byte) {
 			e.Arguments(role, m)
 		case "input", "code":
 			e.text(role, m)
+		case "queries", "results", "outputs", "operation", "error", "revised_prompt": // of searches, code, patches, MCP and images
+			e.Found(role, m)
 		case "action": // of a shell, a computer or a search
 			for a := jsonscan.Object(m); a.Next(); {
 				if string(a.Key()) != "type" {
