@@ -65,7 +65,8 @@ func (c *Call) Attempt() (*Attempt, *Reply) {
 			c.rest(a.issued)
 			return a, nil
 		}
-		e, another := asError(err), false
+		e := asError(err)
+		var another bool
 		if e.Type == aws.Failure {
 			c.attemptSpan(a)
 			c.endAttempt(a, e.Type, time.Now())
