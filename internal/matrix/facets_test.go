@@ -113,11 +113,7 @@ func (f facets) tools(tools []llm.Tool) {
 			f.add(llm.FieldServerTools, t.Name)
 			continue
 		}
-		schema := json.RawMessage(`{"type":"object"}`) // of one that takes no arguments
-		if len(t.Schema) > 0 && string(t.Schema) != `{"type":"object","properties":{}}` {
-			schema = t.Schema
-		}
-		f.add(llm.FieldTools, map[string]any{"name": t.Name, "description": t.Description, "schema": schema})
+		f.add(llm.FieldTools, map[string]any{"name": t.Name, "description": t.Description, "schema": schemaOf(&t)})
 		if t.Strict.V {
 			f.add(llm.FieldStrict, t.Name)
 		}
@@ -125,6 +121,18 @@ func (f facets) tools(tools []llm.Tool) {
 			f.add(llm.FieldCache, "tool "+t.Name+" "+t.Cache)
 		}
 	}
+}
+
+// schemaOf is the schema of t's arguments, in one form for tools that take none.
+func schemaOf(t *llm.Tool) any {
+	schema := map[string]any{}
+	if json.Unmarshal(t.Schema, &schema) != nil {
+		schema["type"] = "object"
+	}
+	if p, ok := schema["properties"].(map[string]any); !ok || len(p) == 0 {
+		delete(schema, "properties")
+	}
+	return schema
 }
 
 // messages tells what is said turn by turn, and each other kind of content by itself.
