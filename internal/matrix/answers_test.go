@@ -90,7 +90,7 @@ func (d *dialect) framed(t testing.TB, lines []byte) []byte {
 			out = fmt.Appendf(out, "data: %s\n\n", line)
 		}
 	}
-	if d.api == llm.OpenAIChat || d.api == llm.MistralChat {
+	if d.api == llm.OpenAIChat || d.api == llm.MistralChat || d.api == llm.CohereChat {
 		out = append(out, "data: [DONE]\n\n"...)
 	}
 	return out

@@ -39,11 +39,11 @@ admin: 127.0.0.1:0
 backends:
   openai.chat: {provider: openai, url: "UPSTREAM", key: k}
   anthropic.messages: {provider: anthropic, url: "UPSTREAM", key: k}
-  gemini.generate_content: {provider: gemini, url: "UPSTREAM", key: k}
+  gemini.generate_content: {provider: gemini, dialect: gemini, url: "UPSTREAM", key: k}
   cohere.chat: {provider: cohere, url: "UPSTREAM", key: k}
   bedrock.converse: {provider: bedrock, url: "UPSTREAM", key: k}
   mistral.chat: {provider: mistral, url: "UPSTREAM", key: k}
-  ollama.chat: {provider: ollama, url: "UPSTREAM", key: k}
+  ollama.chat: {provider: ollama, dialect: ollama, url: "UPSTREAM", key: k}
 routes:
 `
 

@@ -1,13 +1,14 @@
 package matrix
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -152,7 +153,7 @@ func (f facets) messages(c *llm.Conversation) {
 			p := &m.Parts[i]
 			switch {
 			case p.Kind == llm.PartToolCall:
-				f.add(facetCalls, fmt.Sprintf("%d %s %s", len(calls), p.Name, canonical(p.Text)))
+				f.add(facetCalls, fmt.Sprintf("%d %s %s", len(calls), p.Name, canonical(cmp.Or(p.Text, "{}"))))
 				calls = append(calls, *p)
 			case p.Kind == llm.PartToolResult:
 				n := callOf(calls, p, answered)
@@ -294,7 +295,7 @@ func (f facets) lacks(told facets, left map[string]bool, adds []string) []string
 		case !ok:
 			out = append(out, fmt.Sprintf("%s is dropped in silence: %v", k, want))
 		case !same(k, want, got):
-			out = append(out, fmt.Sprintf("%s changes (-asked +told): %s", k, cmp.Diff(want, got)))
+			out = append(out, fmt.Sprintf("%s changes (-asked +told): %s", k, gocmp.Diff(want, got)))
 		}
 	}
 	for k, got := range told {
@@ -313,7 +314,7 @@ func same(k string, want, got any) bool {
 	case llm.FieldImage, llm.FieldImageURL, llm.FieldDocument, llm.FieldDocumentURL, llm.FieldAudio, llm.FieldToolResultMedia:
 		return slices.EqualFunc(want.([]any), got.([]any), sameMedia)
 	}
-	return cmp.Equal(want, got)
+	return gocmp.Equal(want, got)
 }
 
 // sameMedia compares content that is no text. Some APIs do not tell of what type an image is, or only that it is one.

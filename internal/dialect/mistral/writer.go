@@ -137,6 +137,12 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 	for _, c := range ev.Choices {
 		if c.Finish != "" {
 			w.choice(c.Index).finish = c.Finish
+			if llm.FinishOf(c.Finish) == llm.FinishFilter {
+				w.loss.Lost("finish_reason")
+			}
+		}
+		if c.Stop != "" {
+			w.loss.Lost("stop_sequence")
 		}
 	}
 	return dst, nil
@@ -163,8 +169,11 @@ func (w *writer) part(dst []byte, p *llm.Part) ([]byte, error) {
 		w.loss.Lost("refusal")
 		return w.text(dst, x, p.Text, false)
 	case llm.PartReasoning:
-		if p.Signature != "" || p.Data != "" {
+		if p.Signature != "" {
 			w.loss.Lost("reasoning.signature")
+		}
+		if p.Data != "" {
+			w.loss.Lost("reasoning.encrypted")
 		}
 		return w.text(dst, x, p.Text, true)
 	case llm.PartToolCall:
