@@ -64,7 +64,7 @@ func openAIChat(ctx context.Context, base string, body []byte, stream bool) (sai
 		return s, err
 	}
 	c := openAIClient(base)
-	answer := new(openai.ChatCompletion)
+	var answer *openai.ChatCompletion
 	if stream {
 		acc := openai.ChatCompletionAccumulator{}
 		events := c.Chat.Completions.NewStreaming(ctx, p)
