@@ -31,6 +31,7 @@ var libraries = map[llm.API]library{
 	llm.AnthropicMessages: anthropicMessages,
 	llm.GeminiGenerate:    geminiGenerate,
 	llm.CohereChat:        cohereChat,
+	llm.BedrockConverse:   bedrockConverse,
 	llm.OllamaChat:        ollamaChat,
 }
 

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write docs/translation.md anew")
 // TestTable holds docs/translation.md to what becomes of each feature.
 func TestTable(t *testing.T) {
 	name := filepath.Join("..", "..", "docs", "translation.md")
-	got := document(t)
+	got := page(t)
 	if *update && !t.Failed() {
 		if err := os.WriteFile(name, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
@@ -56,8 +56,8 @@ routes:
 Of answers nothing is refused. What the client's API has no place for is left out and listed after ` + "`response.`" + `.
 `
 
-// document is what docs/translation.md is to hold.
-func document(t testing.TB) string {
+// page is what docs/translation.md is to hold.
+func page(t testing.TB) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString(preamble)
