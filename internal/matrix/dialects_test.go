@@ -6,7 +6,6 @@
 package matrix
 
 import (
-	"flag"
 	"net/http"
 
 	"github.com/spanway/spanway/internal/dialect/anthropic"
@@ -18,14 +17,6 @@ import (
 	"github.com/spanway/spanway/internal/dialect/openai"
 	"github.com/spanway/spanway/internal/llm"
 )
-
-var all = flag.Bool("all", false, "test the pairs too that are not held to it yet")
-
-// held are the dialects whose pairs with one another are held to every feature.
-var held = map[llm.API]bool{llm.OpenAIChat: true, llm.OpenAIResponses: true, llm.AnthropicMessages: true, llm.MistralChat: true}
-
-// pair reports whether c's requests are translated for b's providers, and that is to be tested.
-func pair(c, b *dialect) bool { return !native(c, b) && (*all || held[c.api] && held[b.api]) }
 
 // model is the one that every request names.
 const model = "m"

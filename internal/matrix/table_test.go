@@ -63,9 +63,6 @@ func page(t testing.TB) string {
 	b.WriteString(preamble)
 	for i := range dialects {
 		c := &dialects[i]
-		if !held[c.api] {
-			continue
-		}
 		fmt.Fprintf(&b, "\n## %s clients\n", c.title)
 		table(&b, "Requests", "field", section(t, "requests"), func(f *feature, to *dialect) outcome { return f.requested(t, c, to) })
 		table(&b, "Answers", "lost", section(t, "answers"), func(f *feature, from *dialect) outcome { return f.answered(t, c, from) })
@@ -77,7 +74,7 @@ func page(t testing.TB) string {
 func table(b *strings.Builder, title, names string, features []feature, cell func(*feature, *dialect) outcome) {
 	fmt.Fprintf(b, "\n%s\n\n| | %s |", title, names)
 	rule := "|---|---|"
-	providers := slices.DeleteFunc(backends(), func(d *dialect) bool { return !held[d.api] })
+	providers := backends()
 	for _, d := range providers {
 		fmt.Fprintf(b, " %s |", d.provider)
 		rule += ":-:|"

@@ -53,6 +53,9 @@ func (a *answer) note(ev *llm.Event) {
 			continue
 		}
 		a.finish, a.stop = cmp.Or(c.Finish, a.finish), cmp.Or(c.Stop, a.stop)
+		if c.Stop != "" && !a.tellStop {
+			a.loss.Lost("stop_sequence")
+		}
 	}
 }
 
@@ -82,6 +85,9 @@ func (a *answer) takes(p *llm.Part) bool {
 	}
 	if len(p.Logprobs) > 0 {
 		a.loss.Lost("logprobs")
+	}
+	if p.Kind == llm.PartRefusal { // its text is told, but no longer that it is one
+		a.loss.Lost("refusal")
 	}
 	a.tools = a.tools || p.Kind == llm.PartToolCall
 	return true
