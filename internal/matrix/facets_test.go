@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/matrix/published"
 )
 
 // facets are what a request says in neutral terms, by field. The values are those of JSON. A field that says no more than its
@@ -27,7 +28,7 @@ const (
 )
 
 // noSignature stands for the signature of calls that Gemini did not make (Gemini API, Thought signatures, FAQ).
-const noSignature = "skip_thought_signature_validator"
+const noSignature = published.NoSignature
 
 // fields are all that a loss may name.
 var fields = []llm.Field{

@@ -3,7 +3,6 @@ package sdk
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -12,51 +11,9 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/responses"
 	"github.com/openai/openai-go/v3/shared"
-)
 
-// unknown lists the members in v that the library has no field for: what it would lose. Unions are looked at as what they are.
-func unknown(v reflect.Value, path string) (out []string) {
-	switch v.Kind() {
-	case reflect.Slice:
-		for i := range v.Len() {
-			out = append(out, unknown(v.Index(i), fmt.Sprint(path, "[", i, "]"))...)
-		}
-		return out
-	case reflect.Interface, reflect.Pointer:
-		if !v.IsNil() {
-			return unknown(v.Elem(), path)
-		}
-		return nil
-	case reflect.Struct:
-	default:
-		return nil
-	}
-	if m := v.MethodByName("AsAny"); m.IsValid() && m.Type().NumIn() == 0 {
-		as := m.Call(nil)[0]
-		if as.IsNil() {
-			if raw := v.MethodByName("RawJSON").Call(nil)[0].String(); raw != "" && raw != "null" {
-				return []string{path + " is of no known type: " + raw}
-			}
-			return nil
-		}
-		return unknown(as.Elem(), path)
-	}
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		if f.Name != "JSON" {
-			if f.IsExported() {
-				out = append(out, unknown(v.Field(i), path+"."+f.Name)...)
-			}
-			continue
-		}
-		if extra := v.Field(i).FieldByName("ExtraFields"); extra.IsValid() { // a union of scalars has none
-			for _, k := range extra.MapKeys() {
-				out = append(out, path+"."+k.String())
-			}
-		}
-	}
-	return out
-}
+	"github.com/spanway/spanway/internal/matrix/published"
+)
 
 func responseTools() responses.ResponseNewParams {
 	p := responses.ResponseNewParams{Model: "claude-sonnet-4-5", Instructions: openai.String("Be brief."), MaxOutputTokens: openai.Int(50),
@@ -120,7 +77,7 @@ func TestResponses(t *testing.T) {
 				t.Fatalf("the library failed with %+v", got.Failure)
 			}
 			for i, v := range got.Values {
-				if lost := unknown(reflect.ValueOf(v), ""); lost != nil {
+				if lost := published.Unknown(v); lost != nil {
 					t.Errorf("value %d, %T: the library does not know %v", i, v, lost)
 				}
 			}
