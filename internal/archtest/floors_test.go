@@ -44,7 +44,7 @@ var floors = []floor{
 
 // support are packages that only tests and measurements use.
 var support = []string{"internal/scenario", "internal/bench", "internal/archtest", "internal/collector", "internal/sdk",
-	"internal/doctest", "internal/matrix"}
+	"internal/doctest", "internal/matrix", "internal/talks"}
 
 func floorOf(dir string) *floor {
 	for i := range floors {
