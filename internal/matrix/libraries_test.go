@@ -22,6 +22,7 @@ import (
 	"google.golang.org/genai"
 
 	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/matrix/published"
 )
 
 // libraries are the official ones of the clients' APIs. Mistral has none for Go.
@@ -173,7 +174,7 @@ func anthropicMessages(ctx context.Context, base string, body []byte, stream boo
 
 func geminiGenerate(ctx context.Context, base string, body []byte, stream bool) (said, error) {
 	var s said
-	var r geminiRequest
+	var r published.GeminiRequest
 	if err := json.Unmarshal(body, &r); err != nil {
 		return s, err
 	}

@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/anthropics/anthropic-sdk-go"
 	cohere "github.com/cohere-ai/cohere-go/v2"
@@ -32,8 +33,9 @@ var schemas embed.FS
 // NoSignature stands for the signature of calls that Gemini did not make (Gemini API, Thought signatures, FAQ).
 const NoSignature = "skip_thought_signature_validator"
 
-// geminiRequest is generateContent's (Gemini API reference, models.generateContent): genai has no type of its own for the whole.
-type geminiRequest struct {
+// GeminiRequest is a request of generateContent (Gemini API reference, models.generateContent): genai has no type of its own for
+// the whole.
+type GeminiRequest struct {
 	Contents          []*genai.Content        `json:"contents"`
 	SystemInstruction *genai.Content          `json:"systemInstruction,omitempty"`
 	Tools             []*genai.Tool           `json:"tools,omitempty"`
@@ -67,7 +69,7 @@ func Request(api llm.API, body []byte) error {
 		return known(body, new(anthropic.MessageNewParams), "stream")
 	case llm.GeminiGenerate:
 		body = bytes.ReplaceAll(body, []byte(NoSignature), []byte("c2ln")) // base64 for URLs, which the API takes too
-		return known(body, new(geminiRequest))
+		return known(body, new(GeminiRequest))
 	case llm.CohereChat:
 		return known(body, new(cohere.V2ChatRequest), "stream")
 	case llm.OllamaChat:
@@ -114,25 +116,7 @@ type ollamaAnswer struct {
 
 // valid holds body to schemas/{name}.json.
 func valid(name string, body []byte) error {
-	c := jsonschema.NewCompiler()
-	entries, err := schemas.ReadDir("schemas")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		b, err := schemas.ReadFile(path.Join("schemas", e.Name()))
-		if err != nil {
-			return err
-		}
-		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-		if err != nil {
-			return err
-		}
-		if err := c.AddResource("https://schemas.test/"+e.Name(), v); err != nil {
-			return err
-		}
-	}
-	s, err := c.Compile("https://schemas.test/" + name + ".json")
+	all, err := compiled()
 	if err != nil {
 		return err
 	}
@@ -140,8 +124,43 @@ func valid(name string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	return s.Validate(v)
+	if all[name] == nil {
+		return fmt.Errorf("there is no schema of %s", name)
+	}
+	return all[name].Validate(v)
 }
+
+// compiled are the schemas, by name.
+var compiled = sync.OnceValues(func() (map[string]*jsonschema.Schema, error) {
+	entries, err := schemas.ReadDir("schemas")
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	for _, e := range entries {
+		b, err := schemas.ReadFile(path.Join("schemas", e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+		if err != nil {
+			return nil, err
+		}
+		if err := c.AddResource(base+e.Name(), v); err != nil {
+			return nil, err
+		}
+	}
+	all := map[string]*jsonschema.Schema{}
+	for _, e := range entries {
+		if all[strings.TrimSuffix(e.Name(), ".json")], err = c.Compile(base + e.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+})
+
+// base is where the schemas find one another.
+const base = "https://schemas.test/"
 
 // decoded decodes body into v, of a library that keeps members which it does not know apart, and tells what those are.
 func decoded(body []byte, v any) error {
