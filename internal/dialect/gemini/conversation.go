@@ -129,13 +129,13 @@ func result(v []byte) bool {
 // part appends what a Part holds to m.
 func (d *reading) part(path string, v []byte, m *llm.Message) {
 	kind := llm.PartOther
-	eachPart(v, func(p *llm.Part, text []byte) {
+	eachPart(v, func(p llm.Part, text []byte) {
 		p.Index, p.Raw = len(m.Parts), bytes.Clone(p.Raw)
 		if p.Kind == llm.PartToolResult {
-			readResult(p, text)
+			readResult(&p, text)
 		}
 		kind = p.Kind
-		m.Parts = append(m.Parts, *p)
+		m.Parts = append(m.Parts, p)
 	})
 	if kind == llm.PartOther {
 		return // its Raw has all

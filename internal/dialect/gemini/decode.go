@@ -200,10 +200,10 @@ func (d *decoder) track(index int, finished bool) {
 // content appends the parts of a candidate's content.
 func (d *decoder) content(v []byte, choice int, ev *llm.Event) {
 	elements(jsonscan.Get(v, "parts"), func(v []byte) {
-		framePart(v, func(p *llm.Part, _ []byte) {
+		framePart(v, func(p llm.Part, _ []byte) {
 			p.Choice, p.Raw = choice, nil
-			d.place(p)
-			ev.Parts = append(ev.Parts, *p)
+			d.place(&p)
+			ev.Parts = append(ev.Parts, p)
 		})
 	})
 }

@@ -19,36 +19,39 @@ func elements(v []byte, f func(v []byte)) {
 }
 
 // eachPart calls f for what one Part of a Content holds: for the part as readPart reads it, and before it for its signature when
-// it is no thought, as reasoning without text.
-func eachPart(v []byte, f func(p *llm.Part, text []byte)) {
+// it is no thought, as reasoning without text. Parts are passed by value: a pointer would have each allocated.
+func eachPart(v []byte, f func(p llm.Part, text []byte)) {
 	p, text := readPart(v)
 	if p.Signature != "" && p.Kind != llm.PartReasoning {
-		f(&llm.Part{Kind: llm.PartReasoning, Signature: p.Signature}, nil)
+		f(llm.Part{Kind: llm.PartReasoning, Signature: p.Signature}, nil)
 		if p.Signature = ""; p.Text == "" && (p.Kind == llm.PartText || p.Kind == llm.PartOther && p.Name == "") {
 			return // the signature was all
 		}
 	}
-	f(&p, text)
+	f(p, text)
 }
 
 // framePart is eachPart for a response: the signature of a text comes after it, as it does when Gemini sends it alone at the end
 // of a stream, so that it does not part the text from what came before.
-func framePart(v []byte, f func(p *llm.Part, text []byte)) {
-	var signature *llm.Part
-	eachPart(v, func(p *llm.Part, value []byte) {
+func framePart(v []byte, f func(p llm.Part, text []byte)) {
+	signature := ""
+	tell := func() {
+		if signature != "" {
+			f(llm.Part{Kind: llm.PartReasoning, Signature: signature}, nil)
+			signature = ""
+		}
+	}
+	eachPart(v, func(p llm.Part, value []byte) {
 		if p.Kind == llm.PartReasoning && value == nil {
-			signature = p
+			signature = p.Signature
 			return
 		}
-		if signature != nil && p.Kind != llm.PartText {
-			f(signature, nil)
-			signature = nil
+		if p.Kind != llm.PartText {
+			tell()
 		}
 		f(p, value)
 	})
-	if signature != nil {
-		f(signature, nil)
-	}
+	tell()
 }
 
 // readPart reads one Part of a Content. text is the value that p.Text came from, nil when there is none: a string for text

@@ -58,7 +58,9 @@ func frameParts(data []byte, f func(p *llm.Part, text []byte)) error {
 			continue
 		}
 		elements(it.Value(), func(v []byte) {
-			elements(member(member(v, "content"), "parts"), func(v []byte) { framePart(v, f) })
+			elements(member(member(v, "content"), "parts"), func(v []byte) {
+				framePart(v, func(p llm.Part, text []byte) { f(&p, text) })
+			})
 		})
 	}
 	return it.Err()
