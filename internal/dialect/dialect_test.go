@@ -136,3 +136,31 @@ func TestJSONFraming(t *testing.T) {
 type decodeFunc func(f *frame.Frame, ev *llm.Event)
 
 func (d decodeFunc) Decode(f *frame.Frame, ev *llm.Event) { d(f, ev) }
+
+// TestUnreadChunks counts bytes that are not read once, however they come: a corrupt event stream, and a frame over the bound.
+func TestUnreadChunks(t *testing.T) {
+	whole := frame.AppendMessage(nil, frame.AppendHeader(nil, ":event-type", "messageStart"), []byte("{}"))
+	for _, tt := range []struct {
+		name    string
+		framing dialect.Framing
+		body    string
+		step    int
+	}{
+		{"corrupt", dialect.EventStream, string(whole) + "no message at all", 1},
+		{"too long", dialect.NDJSON, "{}\n" + strings.Repeat("x", llm.MaxFrame+9), 1000},
+	} {
+		for _, step := range []int{tt.step, len(tt.body)} {
+			r, result := dialect.NewReader(llm.Bedrock, tt.framing, decodeFunc(func(*frame.Frame, *llm.Event) {})), llm.Result{}
+			for rest := []byte(tt.body); len(rest) > 0; {
+				n := min(step, len(rest))
+				if err := r.Read(rest[:n], n == len(rest), func(ev *llm.Event) error { result.Add(ev); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if result.Chunks != 2 {
+				t.Errorf("%s in pieces of %d: %d chunks, want 2", tt.name, step, result.Chunks)
+			}
+		}
+	}
+}

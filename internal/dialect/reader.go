@@ -82,6 +82,7 @@ type reader struct {
 	whole     bool
 	truncated bool
 	malformed bool
+	unread    bool // so was the last frame
 }
 
 // Malformed is the type of the error that a reader reports where a response is not what its framing promises. Nothing after
@@ -101,6 +102,8 @@ func (r *reader) frame(f frame.Frame) error {
 	ev := &r.event
 	ev.Reset()
 	ev.Raw, ev.Dialect, ev.Whole = f.Raw, r.dialect, r.whole
+	unread := f.Malformed || f.Skipped
+	ev.More, r.unread = unread && r.unread, unread
 	switch {
 	case f.Malformed:
 		if !r.malformed {

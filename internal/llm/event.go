@@ -30,6 +30,7 @@ type Event struct {
 	Whole        bool     // the event is a whole unstreamed response
 	Dialect      Dialect
 	Raw          []byte // the frame, terminator included; frames concatenate to the provider's bytes
+	More         bool   // Raw goes on with what the event before it has: bytes that are not read come in pieces, as reads cut them
 	Edited       bool   // Parts were changed by a policy: Raw no longer tells the truth
 }
 

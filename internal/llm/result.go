@@ -20,7 +20,7 @@ type Result struct {
 	Conversation string
 	Usage        Usage
 	Dimensions   int
-	Chunks       int // frames of the response
+	Chunks       int // frames of the response; bytes in a row that are not read (too long, corrupt) are one
 	Err          *Error
 	Last         bool // the dialect's own end was seen
 	Whole        bool // the response was not streamed
@@ -39,7 +39,9 @@ func (r *Result) Reset() { *r = Result{finish: r.finish[:0], seen: r.seen[:0]} }
 
 // Add folds in what ev says but for its content.
 func (r *Result) Add(ev *Event) {
-	r.Chunks++
+	if !ev.More {
+		r.Chunks++
+	}
 	setFirst(&r.ID, ev.ID)
 	setFirst(&r.Model, ev.Model)
 	setLast(&r.ServiceTier, ev.ServiceTier)
