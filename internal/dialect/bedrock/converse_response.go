@@ -45,7 +45,7 @@ const maxOpen = 64
 
 // Decode implements dialect.Decoder.
 func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
-	if len(f.Data) == 0 || d.fault.decode(f, ev) {
+	if d.fault.decode(f, ev) || len(f.Data) == 0 {
 		return
 	}
 	switch f.Event {
@@ -63,16 +63,17 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 // scan reads what a whole response, or the end of a stream, says beside its content.
 func (d *decoder) scan(f *frame.Frame, ev *llm.Event) {
 	var choice llm.Choice
-	output := false
+	answer := false
 	it := jsonscan.Object(f.Data)
 	for it.Next() {
 		switch v := it.Value(); string(it.Key()) {
 		case "stopReason":
 			choice.Finish = d.finish.Of(v)
+			answer = answer || choice.Finish != ""
 		case "additionalModelResponseFields":
 			choice.Stop = jsonscan.String(member(v, "stop_sequence"))
 		case "output":
-			output = true
+			answer = true
 		case "usage":
 			d.count(v)
 			ev.Usage = &d.usage
@@ -82,13 +83,14 @@ func (d *decoder) scan(f *frame.Frame, ev *llm.Event) {
 		ev.Usage = nil
 		return
 	}
-	if f.Event == messageStop || f.Event == "" && output {
+	if f.Event == messageStop || f.Event == "" && answer {
 		ev.Choices = append(ev.Choices, choice)
 	}
 	ev.Last = f.Event == metadata || f.Event == ""
 }
 
-// count reads a TokenUsage, which counts what is in the cache apart (API reference, TokenUsage).
+// count reads a TokenUsage, which counts what is in the cache apart (API reference, TokenUsage). Models of Amazon's report that
+// under the names of their own bodies, too.
 func (d *decoder) count(v []byte) {
 	var u llm.Usage
 	for it := jsonscan.Object(v); it.Next(); {
@@ -97,9 +99,9 @@ func (d *decoder) count(v []byte) {
 			dialect.SetInt(&u.Input, v)
 		case "outputTokens":
 			dialect.SetInt(&u.Output, v)
-		case "cacheReadInputTokens":
+		case "cacheReadInputTokens", "cacheReadInputTokenCount":
 			dialect.SetInt(&u.CacheRead, v)
-		case "cacheWriteInputTokens":
+		case "cacheWriteInputTokens", "cacheWriteInputTokenCount":
 			dialect.SetInt(&u.CacheWrite, v)
 		}
 	}

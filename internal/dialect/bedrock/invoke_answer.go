@@ -166,8 +166,14 @@ func (m *reply) others(key string) *[]byte {
 	return nil
 }
 
-// kind is the type that an object of Anthropic's names.
-func (m *reply) kind() string { return word(m.typ) }
+// kind is the type that an object of Anthropic's names. Claude 2 leaves it out of its completions, as the user guide has them
+// ("Anthropic Claude Text Completions API").
+func (m *reply) kind() string {
+	if m.typ == nil && m.completion != nil {
+		return "completion"
+	}
+	return word(m.typ)
+}
 
 // word is the text of the JSON string v, which has no escapes, without a copy of its own where it is compared at once.
 func word(v []byte) string {
@@ -213,7 +219,7 @@ func (d *invokeDecoder) meta(m *reply, ev *llm.Event) {
 	whole := ev.Whole
 	before := d.own
 	switch {
-	case m.typ != nil:
+	case m.typ != nil, m.completion != nil:
 		d.anthropic(m, ev)
 	case m.output != nil, m.start != nil, m.messageStop != nil, m.metadata != nil:
 		d.nova(m, ev)

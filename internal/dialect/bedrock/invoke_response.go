@@ -36,7 +36,7 @@ type invokeDecoder struct {
 
 // Decode implements dialect.Decoder.
 func (d *invokeDecoder) Decode(f *frame.Frame, ev *llm.Event) {
-	if len(f.Data) == 0 || d.fault.decode(f, ev) {
+	if d.fault.decode(f, ev) || len(f.Data) == 0 {
 		return
 	}
 	data := f.Data

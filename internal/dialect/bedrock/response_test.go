@@ -47,6 +47,26 @@ func TestReadWhole(t *testing.T) {
 	}
 }
 
+func TestReadWholeWithout(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		choices    []llm.Choice
+		usage      *llm.Usage
+	}{
+		{"an output", `{"stopReason":"guardrail_intervened","usage":{"inputTokens":5,"outputTokens":0}}`, []llm.Choice{{Finish: "guardrail_intervened"}},
+			&llm.Usage{Input: llm.Some(int64(5)), Output: llm.Some(int64(0))}},
+		{"a stop reason", `{"output":{}}`, []llm.Choice{{}}, nil},
+		{"either", `{}`, nil, nil},
+		{"the cache's usual names", `{"output":{},"usage":{"inputTokens":5,"cacheReadInputTokenCount":3,"cacheWriteInputTokenCount":2}}`, []llm.Choice{{}},
+			&llm.Usage{Input: llm.Some(int64(10)), CacheRead: llm.Some(int64(3)), CacheWrite: llm.Some(int64(2))}},
+	} {
+		got := read(t, head(200, jsonType), []byte(tt.body))
+		if len(got) != 1 || !got[0].Last || !cmp.Equal(tt.choices, got[0].Choices, cmpopts.EquateEmpty()) || !cmp.Equal(tt.usage, got[0].Usage) {
+			t.Errorf("without %s: %+v", tt.name, got)
+		}
+	}
+}
+
 func TestReadErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, typ, body string
@@ -70,7 +90,7 @@ func TestReadErrors(t *testing.T) {
 	failed := frame.AppendHeader(frame.AppendHeader(frame.AppendHeader(nil, ":message-type", "error"), ":error-code", "InternalError"), ":error-message", "m")
 	for want, body := range map[llm.Error][]byte{
 		{Type: "modelStreamErrorException", Message: "m"}:                       exception("modelStreamErrorException", `{"message":"m","originalStatusCode":500}`),
-		{Type: "InternalError", Message: "m"}:                                   frame.AppendMessage(nil, failed, []byte("x")),
+		{Type: "InternalError", Message: "m"}:                                   frame.AppendMessage(nil, failed, nil), // such a message has no payload
 		{Type: "malformed", Message: "The provider's event stream is corrupt."}: []byte("HTTP is not an event stream"),
 	} {
 		got := read(t, head(200, eventStream), body)
