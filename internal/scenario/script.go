@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
 )
 
 // clientName is the User-Agent of requests that name none.
@@ -110,7 +113,7 @@ func (r *request) send(t *testing.T, c *http.Client, base string) response {
 //
 //	#pause D  wait
 //	#crlf     line breaks of the body are CR LF
-//	#gzip     compress the body, though nobody asked for it
+//	#gzip     compress the body, though nobody asked for it; so do #br and #zstd
 //	#cut      close the connection here, in the middle
 //	#reset    reset it here
 //	#hang     nothing more comes
@@ -123,7 +126,7 @@ type scripted struct {
 	header http.Header
 	body   string // as one piece, not compressed
 	pieces []piece
-	gzip   bool
+	coding string // the body's compression: "", gzip, br or zstd
 	end    string // the directive at the end: "", #cut, #reset or #hang
 }
 
@@ -164,8 +167,8 @@ func parseAnswer(text string) (*scripted, error) {
 			}
 		case word == "#crlf":
 			eol = "\r\n"
-		case word == "#gzip":
-			a.gzip = true
+		case word == "#gzip", word == "#br", word == "#zstd":
+			a.coding = word[1:]
 		case messages && (word == corruptMessage || word == partialMessage):
 			how = word
 		case word == "#cut", word == "#reset", word == "#hang":
@@ -228,9 +231,9 @@ func (a *scripted) give(x *Exchange) {
 		return
 	}
 	h, pieces := a.header.Clone(), a.pieces
-	if a.gzip {
-		h.Set("Content-Encoding", "gzip")
-		pieces = []piece{{text: compressed(a.body)}}
+	if a.coding != "" {
+		h.Set("Content-Encoding", a.coding)
+		pieces = []piece{{text: compressed(a.coding, a.body)}}
 	}
 	if !a.inPieces() {
 		body := ""
@@ -267,9 +270,17 @@ func (a *scripted) give(x *Exchange) {
 	}
 }
 
-func compressed(s string) string {
+func compressed(coding, s string) string {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	var z io.WriteCloser
+	switch coding {
+	case "br":
+		z = brotli.NewWriter(&b)
+	case "zstd":
+		z, _ = zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1)) // the option is valid
+	default:
+		z = gzip.NewWriter(&b)
+	}
 	_, _ = io.WriteString(z, s) // a Buffer takes everything
 	_ = z.Close()
 	return b.String()
