@@ -158,7 +158,8 @@ func (a *told) lacks(c *dialect, got *told, dropped []string) []string {
 	for k, want := range a.facets {
 		got, ok := got.facets[k]
 		switch {
-		case lost(k), instead(k, "refusal"), a.facets["error"] != nil && strings.HasPrefix(k, "usage."): // a stream that breaks off counts nothing
+		case lost(k), instead(k, "refusal"):
+		case a.facets["error"] != nil && (strings.HasPrefix(k, "usage.") || !ok && want == "other"): // a stream that breaks off counts nothing
 		case !ok:
 			out = append(out, fmt.Sprintf("%s is lost in silence: %v", k, want))
 		case canonicalOf(want) != canonicalOf(got) && !instead(k, "finish"):

@@ -91,7 +91,7 @@ func (w *writer) Write(dst []byte, ev *llm.Event) ([]byte, error) {
 		if c.Stop != "" {
 			w.loss.Lost("stop_sequence")
 		}
-		if c.Finish == "" {
+		if c.Finish == "" || ev.Err != nil { // the error says how it ended
 			continue
 		}
 		if x := w.choice(c.Index); x.finish == "" {

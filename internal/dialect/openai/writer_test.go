@@ -135,6 +135,18 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
+// TestWriteFailed holds that an event which ends a choice with an error does not end it with a finish reason too.
+func TestWriteFailed(t *testing.T) {
+	evs := []llm.Event{
+		{ID: "a", Parts: []llm.Part{{Text: "b"}}},
+		{Choices: []llm.Choice{{Finish: "ERROR"}}, Err: &llm.Error{Message: "Overloaded"}, Last: true},
+	}
+	got := write(t, &llm.Request{API: llm.OpenAIChat, Stream: true}, evs, nil)
+	if strings.Contains(got, `"finish_reason":"`) || !strings.Contains(got, `"message":"Overloaded"`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestWriteUnnamed(t *testing.T) {
 	out := write(t, &llm.Request{API: llm.OpenAIChat, Stream: true, Model: "m"}, []llm.Event{{Parts: []llm.Part{{Text: "a"}}}}, nil)
 	evs := events(t, llm.OpenAIChat, 200, "text/event-stream", []byte(out), llm.WantMeta)
