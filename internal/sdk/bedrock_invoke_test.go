@@ -50,7 +50,7 @@ backends:
   aws: {provider: bedrock, region: eu-west-1, url: %q, aws: {accessKeyId: AKIDGATEWAY, secretAccessKey: %q}}
 routes: [{to: aws, match: {path: /b}, policies: [{guard: {regex: {builtins: [CREDIT_CARD]}, response: mask}}]}]
 `, up.URL, secret))
-	client := bedrockruntime.New(bedrockruntime.Options{Region: "us-east-1", BaseEndpoint: aws.String(gw.URL + "/b"),
+	client := bedrockruntime.New(bedrockruntime.Options{Region: "us-east-1", BaseEndpoint: aws.String(gw.URL + "/b"), HTTPClient: written{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDCLIENT", "client-secret", "client-token")})
 	out, err := client.InvokeModelWithResponseStream(t.Context(), &bedrockruntime.InvokeModelWithResponseStreamInput{
 		ModelId: aws.String("us.amazon.nova-lite-v1:0"), Body: []byte(`{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`)})
