@@ -63,9 +63,12 @@ func Found(v []byte, text func(v []byte)) {
 	case jsonscan.Dict:
 		encoded := jsonscan.String(jsonscan.Get(v, "type")) == "base64"
 		for it := jsonscan.Object(v); it.Next(); {
-			if key := string(it.Key()); jsonscan.KindOf(it.Value()) != jsonscan.Text || !IsLabel(key) && (!encoded || key != "data") {
-				Found(it.Value(), text)
+			key, kind := string(it.Key()), jsonscan.KindOf(it.Value())
+			if kind == jsonscan.Text && (IsLabel(key) || encoded && key == "data") ||
+				kind == jsonscan.List && (strings.HasSuffix(key, "_ids") || strings.HasSuffix(key, "Ids")) {
+				continue
 			}
+			Found(it.Value(), text)
 		}
 	case jsonscan.List:
 		for it := jsonscan.Array(v); it.Next(); {
@@ -74,12 +77,21 @@ func Found(v []byte, text func(v []byte)) {
 	}
 }
 
+// Asides calls add for the strings in v, a value beside the answer that a response gives: with a part for each, and the string.
+func Asides(v []byte, add func(p llm.Part, v []byte)) {
+	Found(v, func(s []byte) {
+		if len(s) > len(`""`) {
+			add(llm.Part{Choice: llm.Aside, Text: jsonscan.String(s), Repeat: true}, s)
+		}
+	})
+}
+
 // IsLabel reports whether a string that is a member called key, in a value beside a text, is none that a person or a model wrote,
 // by the names that the providers' documents have: ids, places, words of the API, and what is encoded.
 func IsLabel(key string) bool {
 	switch key {
 	case "type", "id", "status", "model", "url", "uri", "source", "domain", "filename", "name", "tool_name", "server_label", "media_type", "mimeType", "error_code",
-		"cache_control", "caller", "license", "language", "outcome", "path", "result", "sdkBlob", "retrievedUrl", "page_age":
+		"cache_control", "caller", "license", "language", "outcome", "path", "result", "sdkBlob", "retrievedUrl", "page_age", "bytes":
 		return true
 	}
 	return strings.HasPrefix(key, "encrypted_") || strings.HasSuffix(key, "_id") || strings.HasSuffix(key, "Id") || strings.HasSuffix(key, "Uri")

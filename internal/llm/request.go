@@ -197,10 +197,14 @@ type Part struct {
 	// Logprobs are those of the tokens of a response's text, where the provider gave them. Whoever changes Text drops them.
 	Logprobs []Logprob
 	// Repeat marks text of a response that earlier events already told in fragments, as the closing events of OpenAI's
-	// Responses API do: it may be edited where it stands, and is not new content.
+	// Responses API do: it may be edited where it stands, and is not new content. So may a text beside the answer, such as what
+	// it cites, whose Choice is Aside.
 	Repeat bool
 	Raw    []byte
 }
+
+// Aside is the Choice of a Part that belongs to no choice's content: it stands beside the answer.
+const Aside = -1
 
 // Logprob is the log probability of one token.
 type Logprob struct {

@@ -1,6 +1,9 @@
 package policy
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // jsonMode says how a lane reads its text.
 type jsonMode uint8
@@ -84,14 +87,14 @@ func (l *lane) begin(w *regexWatch, s string) bool {
 
 // between reads c outside strings.
 func (l *lane) between(w *regexWatch, c byte, pos int) {
-	numeric := isDigit(c) || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
+	bare := strings.IndexByte("{}[],:\" \t\r\n", c) < 0
 	switch {
-	case l.json.token == jsonNumber && numeric:
+	case l.json.token == jsonNumber && bare:
 		l.say(pos, c)
 	case l.json.token == jsonNumber:
 		l.endNumber(w)
 		l.between(w, c, pos)
-	case isDigit(c) || c == '-':
+	case bare:
 		l.json.token = jsonNumber
 		l.say(pos, c)
 	case c == '"':

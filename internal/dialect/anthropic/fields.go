@@ -14,6 +14,7 @@ type fields struct {
 	input, toolUseID, isError                          []byte
 	content, source, message, delta, block, usage, err []byte
 	stopReason, stopSequence, data, cache, title       []byte
+	citations, citation                                []byte
 }
 
 // scan reads the fields of the object v, in one pass; ok is false when v is not an object.
@@ -48,6 +49,10 @@ func (f *fields) member(name string) *[]byte {
 	switch name {
 	case "type":
 		return &f.typ
+	case "citations":
+		return &f.citations
+	case "citation":
+		return &f.citation
 	case "id":
 		return &f.id
 	case "model":

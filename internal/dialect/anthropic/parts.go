@@ -70,6 +70,8 @@ func (p *pieces) delta(delta []byte, index int) {
 		p.text(llm.PartReasoning, d.thinking, index)
 	case "input_json_delta":
 		p.text(llm.PartToolCall, d.partial, index)
+	case "citations_delta":
+		dialect.Asides(d.citation, p.add)
 	case "signature_delta":
 		p.add(llm.Part{Kind: llm.PartReasoning, Index: index, Signature: jsonscan.String(d.signature)}, nil)
 	}
@@ -80,6 +82,7 @@ func (p *pieces) start(b *fields, raw []byte, index int) {
 	switch string(word(b.typ)) {
 	case "text":
 		p.text(llm.PartText, b.text, index)
+		dialect.Asides(b.citations, p.add)
 	case "thinking":
 		if part := (llm.Part{Kind: llm.PartReasoning, Index: index, Text: jsonscan.String(b.thinking), Signature: jsonscan.String(b.signature)}); part.Text != "" || part.Signature != "" {
 			p.add(part, b.thinking)
@@ -100,6 +103,7 @@ func (p *pieces) block(b *fields, raw []byte, index int) {
 	case "text":
 		part.Kind, part.Text = llm.PartText, jsonscan.String(b.text)
 		p.add(part, b.text)
+		dialect.Asides(b.citations, p.add)
 	case "thinking":
 		part.Kind, part.Text, part.Signature = llm.PartReasoning, jsonscan.String(b.thinking), jsonscan.String(b.signature)
 		p.add(part, b.thinking)
@@ -116,6 +120,7 @@ func (p *pieces) block(b *fields, raw []byte, index int) {
 	default:
 		part.Kind, part.Name, part.ID, part.Raw = llm.PartOther, typ, jsonscan.String(b.toolUseID), raw
 		p.add(part, nil)
+		dialect.Asides(raw, p.add)
 	}
 }
 

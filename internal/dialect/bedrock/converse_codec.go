@@ -3,6 +3,7 @@ package bedrock
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/spanway/spanway/internal/jsonscan"
@@ -160,20 +161,24 @@ func (d bodyReader) block(dst []llm.Part, kind string, v []byte, where string) [
 	case "toolResult":
 		return d.toolResult(dst, v, where+"."+kind)
 	case "citationsContent":
-		var p pieces
-		p.block(kind, v, 0)
+		parts := blockParts(kind, v)
 		d.extra(where+"."+kind+".citations", member(v, "citations"))
-		return append(dst, p.parts[:len(p.parts)-1]...)
+		return append(dst, parts[:len(parts)-1]...)
 	default:
 		if kind == kindImage || kind == kindAudio || kind == kindVideo {
 			d.rest(where+"."+kind, v, "format", "source")
 			d.rest(where+"."+kind+".source.s3Location", member(member(v, "source"), "s3Location"), "uri")
 		}
-		p := pieces{parts: dst}
-		p.block(kind, v, 0)
-		return p.parts
+		return append(dst, blockParts(kind, v)...)
 	}
 	return dst
+}
+
+// blockParts are the parts of a content block, without what stands beside them.
+func blockParts(kind string, v []byte) []llm.Part {
+	var p pieces
+	p.block(kind, v, 0)
+	return slices.DeleteFunc(p.parts, func(p llm.Part) bool { return p.Choice == llm.Aside })
 }
 
 func hasResult(parts []llm.Part) bool {

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -95,12 +96,14 @@ func (p *pieces) block(kind string, v []byte, index int) {
 			}
 		}
 		p.add(llm.Part{Kind: llm.PartOther, Index: index, Name: "citations", Raw: member(v, "citations")}, nil)
+		dialect.Asides(member(v, "citations"), p.add)
 	case kindImage, kindAudio, kindVideo:
 		part := mediaPart(kind, v)
 		part.Index = index
 		p.add(part, nil)
 	default:
 		p.add(llm.Part{Kind: llm.PartOther, Index: index, Name: kind, Raw: v}, nil)
+		dialect.Asides(v, p.add)
 	}
 }
 
@@ -144,6 +147,7 @@ func (p *pieces) delta(v []byte, index int) {
 			p.thought(v, index)
 		default:
 			p.add(llm.Part{Kind: llm.PartOther, Index: index, Name: string(it.Key()), Raw: v}, nil)
+			dialect.Asides(v, p.add)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type reply struct {
 	choices, fingerprint, tier []byte
 	// Cohere's: Command, Command R.
 	generations, responseID, generationID, text, finishReason, toolCalls, event, finished, response, meta, history []byte
+	beside                                                                                                         [4][]byte // what Command R cites
 	// Jurassic's.
 	completions []byte
 	// Bedrock's own.
@@ -162,6 +163,14 @@ func (m *reply) others(key string) *[]byte {
 		return &m.meta
 	case "chat_history":
 		return &m.history
+	case "citations":
+		return &m.beside[0]
+	case "documents":
+		return &m.beside[1]
+	case "search_queries":
+		return &m.beside[2]
+	case "search_results":
+		return &m.beside[3]
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -48,6 +49,8 @@ func (p *pieces) claude(m *reply) {
 			p.text(llm.PartReasoning, member(m.delta, "thinking"), index)
 		case "input_json_delta":
 			p.text(llm.PartToolCall, member(m.delta, "partial_json"), index)
+		case "citations_delta":
+			dialect.Asides(member(m.delta, "citation"), p.add)
 		case "signature_delta":
 			p.add(llm.Part{Kind: llm.PartReasoning, Index: index, Signature: jsonscan.String(member(m.delta, "signature"))}, nil)
 		}
@@ -59,6 +62,7 @@ func (p *pieces) claudeBlock(b []byte, index int, input []byte) {
 	switch kind := word(member(b, "type")); kind {
 	case "text":
 		p.text(llm.PartText, member(b, "text"), index)
+		dialect.Asides(member(b, "citations"), p.add)
 	case "thinking":
 		text, signature := member(b, "thinking"), jsonscan.String(member(b, "signature"))
 		if s := jsonscan.String(text); s != "" || signature != "" {
@@ -75,6 +79,7 @@ func (p *pieces) claudeBlock(b []byte, index int, input []byte) {
 	case "":
 	default:
 		p.add(llm.Part{Kind: llm.PartOther, Index: index, Name: kind, Raw: b}, nil)
+		dialect.Asides(b, p.add)
 	}
 }
 
@@ -143,10 +148,17 @@ func (p *pieces) command(m *reply) {
 	said := len(p.parts)
 	p.choice(0, member(m.response, "text"))
 	p.cohereCalls(member(m.response, "tool_calls"))
+	each(member(m.response, "generations"), func(i int, g []byte) { p.choice(number(member(g, "index"), i), member(g, "text")) })
 	for i := said; i < len(p.parts); i++ {
 		p.parts[i].Repeat = true
 	}
 	p.history(member(m.response, "chat_history"))
+	for _, key := range [...]string{"citations", "documents", "search_queries", "search_results"} {
+		dialect.Asides(member(m.response, key), p.add)
+	}
+	for _, v := range m.beside {
+		dialect.Asides(v, p.add)
+	}
 }
 
 func (p *pieces) cohereCalls(v []byte) {

@@ -38,7 +38,7 @@ func TestReadWhole(t *testing.T) {
 		Usage: &llm.Usage{Input: llm.Some(int64(10)), Output: llm.Some(int64(7)), CacheRead: llm.Some(int64(3)), CacheWrite: llm.Some(int64(2))},
 		Parts: []llm.Part{{Kind: llm.PartReasoning, Text: "r", Signature: "s"}, {Kind: llm.PartReasoning, Index: 1, Data: "eA=="}, {Index: 2, Text: "a"},
 			{Kind: llm.PartToolCall, Index: 3, ID: "t", Name: "f", Text: `{"x":1}`}, {Kind: llm.PartServerTool, Index: 4, ID: "u", Name: "search", Text: "{}"},
-			{Index: 5, Text: "b"}, {Kind: llm.PartOther, Index: 5, Name: "citations", Raw: []byte(`[{"title":"c"}]`)},
+			{Index: 5, Text: "b"}, {Kind: llm.PartOther, Index: 5, Name: "citations", Raw: []byte(`[{"title":"c"}]`)}, {Choice: llm.Aside, Text: "c", Repeat: true},
 			{Kind: llm.PartBlob, Index: 6, MIME: "image/png", Data: "aGk="}, {Kind: llm.PartOther, Index: 7, Name: "toolResult", Raw: []byte(`{"toolUseId":"u"}`)},
 			{Index: 1 << 20, Text: "raw a", Repeat: true}, {Index: 1<<20 + 1, Text: "w", Repeat: true}},
 	}}

@@ -38,22 +38,8 @@ func (p *pieces) text(part llm.Part, v []byte) {
 	}
 }
 
-// aside adds every string in v, which stands beside the answer: what was cited, and what it came from. It is checked where it
-// stands and is no content.
-func (p *pieces) aside(v []byte) {
-	switch jsonscan.KindOf(v) {
-	case jsonscan.Text:
-		p.text(llm.Part{Repeat: true}, v)
-	case jsonscan.Dict:
-		for it := jsonscan.Object(v); it.Next(); {
-			p.aside(it.Value())
-		}
-	case jsonscan.List:
-		for it := jsonscan.Array(v); it.Next(); {
-			p.aside(it.Value())
-		}
-	}
-}
+// aside adds the texts in v, which stand beside the answer: what was cited, and what it came from.
+func (p *pieces) aside(v []byte) { dialect.Asides(v, p.add) }
 
 // chat adds the parts of version 2.
 func (p *pieces) chat(m *fields) {
@@ -200,6 +186,7 @@ func (p *pieces) chatV1(m *fields) {
 	}
 	each(m.citations, 0, p.citation)
 	p.aside(m.documents)
+	p.aside(m.results)
 	each(m.queries, 0, p.query)
 	each(m.generations, 0, func(v []byte, i int) { p.text(llm.Part{Choice: i}, jsonscan.Get(v, "text")) })
 	p.lastOf(m.history)
@@ -281,6 +268,7 @@ func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error
 			rw.Part(&p.parts[i], p.values[i])
 		}
 		rw.Void(m.logprobs)
+		elements(m.generations, func(v []byte) { rw.Void(jsonscan.Get(v, "token_likelihoods")) })
 	}
 	return rw.Append(dst)
 }

@@ -31,10 +31,10 @@ func newDecoder(api llm.API, status int, want llm.Want) *decoder {
 // fields are the raw values of one response object: a whole response, an event of a stream, or the response that the last
 // event of a stream of version 1 holds.
 type fields struct {
-	typ, eventType, id, responseID, generationID, index          []byte
-	delta, message, text, generations, response                  []byte
-	toolCalls, toolCallDelta, citations, documents, queries      []byte
-	history, finish, finished, usage, logprobs, embeddings, fail []byte
+	typ, eventType, id, responseID, generationID, index              []byte
+	delta, message, text, generations, response                      []byte
+	toolCalls, toolCallDelta, citations, documents, queries, results []byte
+	history, finish, finished, usage, logprobs, embeddings, fail     []byte
 }
 
 // scan finds the values of a response object.
@@ -83,6 +83,8 @@ func (m *fields) at(key []byte) *[]byte {
 		return &m.citations
 	case "documents":
 		return &m.documents
+	case "search_results":
+		return &m.results
 	case "search_queries":
 		return &m.queries
 	case "chat_history":

@@ -126,8 +126,8 @@ func TestStreams(t *testing.T) {
 			{Kind: llm.PartReasoning, Index: plan, Text: "I look."},
 			{Kind: llm.PartReasoning, Text: "Hm."},
 			{Index: 1, Text: "It is sunny.", Logprobs: []llm.Logprob{{Token: "It is sunny.", Logprob: -0.75}}},
-			{Text: "sunny", Repeat: true},
-			{Text: "sunny, 20", Repeat: true},
+			{Choice: llm.Aside, Text: "sunny", Repeat: true},
+			{Choice: llm.Aside, Text: "sunny, 20", Repeat: true},
 			{Kind: llm.PartToolCall, ID: "f_1", Name: "f"},
 			{Kind: llm.PartToolCall, Text: `{"a":`},
 			{Kind: llm.PartToolCall, Text: "1}"},
@@ -143,7 +143,7 @@ func TestStreams(t *testing.T) {
 {"event_type":"citation-generation","is_finished":false,"citations":[{"start":0,"end":1,"text":"a","document_ids":["d"]}]}
 {"event_type":"stream-end","is_finished":true,"finish_reason":"MAX_TOKENS","response":{"generation_id":"g-2","text":"a","finish_reason":"MAX_TOKENS"}}
 `, llm.CohereChatV1, []llm.Part{
-			{Kind: llm.PartReasoning, Index: plan + 1, Text: "q"}, {Text: "s", Repeat: true}, {Text: "a"}, {Text: "a", Repeat: true}, {Text: "a", Repeat: true},
+			{Kind: llm.PartReasoning, Index: plan + 1, Text: "q"}, {Choice: llm.Aside, Text: "s", Repeat: true}, {Text: "a"}, {Choice: llm.Aside, Text: "a", Repeat: true}, {Text: "a", Repeat: true},
 		}, "g-2", []string{"MAX_TOKENS"}, llm.Usage{}},
 		{"generate", "application/stream+json", `{"text":"a","is_finished":false,"event_type":"text-generation"}
 {"text":"b","index":1,"is_finished":false}
@@ -169,7 +169,7 @@ func TestWhole(t *testing.T) {
 		"usage":{"billed_units":{"input_tokens":4}},"logprobs":[{"text":"a","token_ids":[7],"logprobs":[-1]}]}`, func(ev *llm.Event) { parts = append(parts, ev.Parts...) })
 	want := []llm.Part{
 		{Kind: llm.PartReasoning, Index: plan, Text: "p"}, {Kind: llm.PartReasoning, Text: "t"}, {Index: 1, Text: "a", Logprobs: []llm.Logprob{{Token: "a", Logprob: -1}}},
-		{Kind: llm.PartToolCall, ID: "c", Name: "f", Text: "{}"}, {Text: "a", Repeat: true},
+		{Kind: llm.PartToolCall, ID: "c", Name: "f", Text: "{}"}, {Choice: llm.Aside, Text: "a", Repeat: true},
 	}
 	if d := cmp.Diff(want, parts); d != "" {
 		t.Error(d)

@@ -184,6 +184,9 @@ func (d *decoder) candidates(m *response, ev *llm.Event) {
 			d.content(content, index, ev)
 			setLogprobs(ev.Parts[n:], logprobs)
 		}
+		if d.parts {
+			beside(it.Value(), func(p llm.Part, _ []byte) { ev.Parts = append(ev.Parts, p) })
+		}
 	}
 }
 

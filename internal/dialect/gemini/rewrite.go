@@ -11,7 +11,7 @@ import (
 )
 
 // Rewrite implements llm.Inbound, as dialect.Rewrite does. An event whose message stands on several data lines, which
-// Google does not send, is written anew with one.
+// Google does not send, is written anew with one. Log probabilities tell the text that was changed: they become null.
 func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error) {
 	data, err := payload(ev.Raw)
 	if err != nil {
@@ -22,6 +22,7 @@ func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error
 		if err := frameParts(data, rw.Part); err != nil {
 			return dst, fmt.Errorf("rewrite a frame: %w", err)
 		}
+		elements(member(data, "candidates"), func(v []byte) { rw.Void(member(v, "logprobsResult")) })
 	}
 	edited, err := rw.Append(nil)
 	if err != nil {
@@ -61,7 +62,21 @@ func frameParts(data []byte, f func(p *llm.Part, text []byte)) error {
 			elements(member(member(v, "content"), "parts"), func(v []byte) {
 				framePart(v, func(p llm.Part, text []byte) { f(&p, text) })
 			})
+			beside(v, func(p llm.Part, text []byte) { f(&p, text) })
 		})
 	}
 	return it.Err()
+}
+
+// beside calls f for the texts beside the content of a candidate: what it cites and what grounds it, and why it ended.
+func beside(candidate []byte, f func(p llm.Part, text []byte)) {
+	if jsonscan.KindOf(candidate) != jsonscan.Dict {
+		return
+	}
+	for it := jsonscan.Object(candidate); it.Next(); {
+		switch string(it.Key()) {
+		case "citationMetadata", "groundingMetadata", "groundingAttributions", "finishMessage":
+			dialect.Asides(it.Value(), f)
+		}
+	}
 }

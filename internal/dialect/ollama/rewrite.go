@@ -8,7 +8,7 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// Rewrite implements llm.Inbound, as dialect.Rewrite does.
+// Rewrite implements llm.Inbound, as dialect.Rewrite does. Log probabilities tell the text that was changed: none are left.
 func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error) {
 	rw := dialect.Rewrite{Data: ev.Raw, Parts: ev.Parts}
 	if len(bytes.TrimSpace(ev.Raw)) > 0 {
@@ -17,6 +17,7 @@ func (Dialect) Rewrite(dst []byte, _ *llm.Request, ev *llm.Event) ([]byte, error
 			return dst, fmt.Errorf("rewrite a frame: %w", err)
 		}
 		eachPart(&m, func(p llm.Part, text []byte) { rw.Part(&p, text) })
+		rw.Void(m.logprobs)
 	}
 	return rw.Append(dst)
 }

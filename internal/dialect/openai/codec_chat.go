@@ -37,7 +37,7 @@ func (e *editor) message(m []byte) {
 			e.content(role, v)
 		case "function_call":
 			e.Arguments(role, jsonscan.Get(v, "arguments"))
-		case "annotations", "graph_data", "llm_data": // the last two are Writer's
+		case "annotations", "graph_data", "llm_data", "web_search_data", "translation_data": // all but the first are Writer's
 			e.Found(role, v)
 		case "tool_calls":
 			for _, call := range elements(v) {

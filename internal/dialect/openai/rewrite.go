@@ -6,7 +6,8 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// Rewrite implements llm.Inbound. The log probabilities of a text that has changed spell out what it was: they become null.
+// Rewrite implements llm.Inbound. The log probabilities of a text that has changed spell out what it was: they become null. So does
+// the second copy of a delta that Writer sends.
 func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error) {
 	data := dialect.Payload(ev)
 	var t texts
@@ -28,6 +29,9 @@ func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error
 	}
 	for _, c := range elements(choices) {
 		w.Void(jsonscan.Get(c, "logprobs"))
+		if !jsonscan.IsNull(jsonscan.Get(c, "delta")) {
+			w.Void(jsonscan.Get(c, "message")) // Writer's, the same as the delta
+		}
 	}
 	return w.Append(dst)
 }

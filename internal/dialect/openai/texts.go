@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -37,6 +38,9 @@ const maxTold = 512
 // firstMore is an index past those that hosts give to tool calls.
 const firstMore = 1 << 20
 
+// transcript is the index of what a model says aloud, in writing: past those of contents.
+const transcript = firstMore
+
 // begin makes t ready for a frame; it appends to parts.
 func (t *texts) begin(parts []llm.Part) {
 	t.parts, t.vals = parts, t.vals[:0]
@@ -48,6 +52,9 @@ func (t *texts) add(p llm.Part, v []byte) {
 	p.Text = text(v)
 	t.parts, t.vals = append(t.parts, p), append(t.vals, v)
 }
+
+// aside adds p, whose text is the string v, which stands beside the answer.
+func (t *texts) aside(p llm.Part, v []byte) { t.parts, t.vals = append(t.parts, p), append(t.vals, v) }
 
 // text is the string v, or the JSON of v when it is an object or an array.
 func text(v []byte) string {
@@ -113,6 +120,12 @@ func (t *texts) message(m []byte, choice int, streamed bool) {
 			t.calls(v, choice, streamed)
 		case "function_call":
 			t.call(v, llm.Part{Choice: choice})
+		case "audio":
+			if s := jsonscan.Get(v, "transcript"); jsonscan.KindOf(v) == jsonscan.Dict && isText(s) {
+				t.add(llm.Part{Choice: choice, Index: transcript}, s)
+			}
+		case "annotations", "graph_data", "llm_data", "web_search_data", "translation_data": // all but the first are Writer's
+			dialect.Asides(v, t.aside)
 		}
 	}
 }

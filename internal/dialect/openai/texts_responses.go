@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/jsonscan"
 	"github.com/spanway/spanway/internal/llm"
 )
@@ -17,8 +18,10 @@ func (t *texts) response(data []byte) {
 		switch v := it.Value(); string(it.Key()) {
 		case "type":
 			typ = jsonscan.String(v)
-		case "delta", "text", "refusal", "arguments", "input":
+		case "delta", "text", "refusal", "arguments", "input", "code", "diff":
 			val = v
+		case "annotation":
+			dialect.Asides(v, t.aside)
 		case "logprobs":
 			probs = v
 		case "output_index":
@@ -64,7 +67,7 @@ func eventKind(typ string) (kind llm.PartKind, ok bool) {
 		return llm.PartReasoning, true
 	case "response.function_call_arguments", "response.custom_tool_call_input":
 		return llm.PartToolCall, true
-	case "response.mcp_call_arguments":
+	case "response.mcp_call_arguments", "response.code_interpreter_call_code", "response.apply_patch_call_operation_diff":
 		return llm.PartServerTool, true
 	}
 	return 0, false
@@ -115,7 +118,7 @@ func (t *texts) item(v []byte, at int, complete bool) {
 			callID = jsonscan.String(m)
 		case "name":
 			name = jsonscan.String(m)
-		case "arguments", "input":
+		case "arguments", "input", "code":
 			args = m
 		case "encrypted_content":
 			sealed = m
@@ -138,11 +141,24 @@ func (t *texts) item(v []byte, at int, complete bool) {
 		}
 	case typ == "function_call" || typ == "custom_tool_call":
 		t.tell(llm.Part{Kind: llm.PartToolCall, Index: at, ID: callID, Name: name}, args, true)
-	case strings.HasSuffix(typ, "_call"):
+	case strings.HasSuffix(typ, "_call") || typ == "mcp_approval_request":
 		if name == "" {
 			name = typ
 		}
 		t.tell(llm.Part{Kind: llm.PartServerTool, Index: at, ID: id, Name: name}, args, true)
+		t.found(v)
+	case strings.HasSuffix(typ, "_output"):
+		t.found(v)
+	}
+}
+
+// found adds what a tool on the provider's side did and found, by the item that tells of it.
+func (t *texts) found(item []byte) {
+	for it := jsonscan.Object(item); it.Next(); {
+		switch string(it.Key()) {
+		case "action", "queries", "results", "outputs", "output", "operation", "error", "revised_prompt":
+			dialect.Asides(it.Value(), t.aside)
+		}
 	}
 }
 
@@ -158,6 +174,7 @@ func (t *texts) itemPart(v []byte, at int) {
 	if s := jsonscan.Get(v, key); isText(s) {
 		t.tell(llm.Part{Kind: kind, Index: at, Logprobs: logprobs(jsonscan.Get(v, "logprobs"))}, s, true)
 	}
+	dialect.Asides(jsonscan.Get(v, "annotations"), t.aside)
 }
 
 // seal adds what the reasoning of the item at has encrypted: a part without a text, repeated when an earlier frame told it.
