@@ -226,7 +226,8 @@ func geminiGenerate(ctx context.Context, base string, body []byte, stream bool) 
 func cohereChat(ctx context.Context, base string, body []byte, stream bool) (said, error) {
 	var s said
 	m := map[string]any{"role": "assistant"}
-	c := coclient.NewClient(cooption.WithBaseURL(base), cooption.WithToken("k"), cooption.WithMaxAttempts(1))
+	c := coclient.NewClient(cooption.WithBaseURL(base), cooption.WithToken("k"), cooption.WithMaxAttempts(1),
+		cooption.WithHTTPClient(&http.Client{Transport: published.CohereTransport{Base: http.DefaultTransport}}))
 	var calls []*cohere.ToolCallV2
 	if stream {
 		r := new(cohere.V2ChatStreamRequest)

@@ -1,21 +1,23 @@
 package talks
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	cohere "github.com/cohere-ai/cohere-go/v2"
 	cohereclient "github.com/cohere-ai/cohere-go/v2/client"
 	"github.com/cohere-ai/cohere-go/v2/option"
+
+	"github.com/spanway/spanway/internal/matrix/published"
 )
 
 // cohereChat is Cohere's library with its API v2.
 func cohereChat(ctx context.Context, s *session) (out [2]turn, err error) {
-	c := cohereclient.NewClient(option.WithBaseURL(s.base), option.WithToken("co-client"), option.WithMaxAttempts(1), option.WithHTTPClient(s.http))
+	reading := &http.Client{Transport: published.CohereTransport{Base: s.http.Transport}}
+	c := cohereclient.NewClient(option.WithBaseURL(s.base), option.WithToken("co-client"), option.WithMaxAttempts(1), option.WithHTTPClient(reading))
 	messages := cohere.ChatMessages{
 		{Role: "system", System: &cohere.SystemMessageV2{Content: &cohere.SystemMessageV2Content{String: system}}},
 		{Role: "user", User: &cohere.UserMessageV2{Content: &cohere.UserMessageV2Content{ContentList: []*cohere.Content{
@@ -98,33 +100,4 @@ func (t *turn) streamCohere(ctx context.Context, c *cohereclient.Client, r *cohe
 			t.cohereUsage(ev.MessageEnd.Delta.Usage)
 		}
 	}
-}
-
-// cohereReads makes each read end where a line of data does: there, and only there, the library finds an event whole
-// (core.Stream of cohere-go 2.15.3 takes what it has read so far for a line, and a blank line for an event).
-func cohereReads(r io.Reader) io.Reader { return &dataReader{lines: bufio.NewReader(r)} }
-
-type dataReader struct {
-	lines *bufio.Reader
-	rest  []byte
-}
-
-// Read implements io.Reader.
-func (d *dataReader) Read(p []byte) (int, error) {
-	for len(d.rest) == 0 {
-		var piece []byte
-		for !bytes.HasPrefix(piece[bytes.LastIndexByte(bytes.TrimSuffix(piece, []byte("\n")), '\n')+1:], []byte("data:")) {
-			line, err := d.lines.ReadBytes('\n')
-			if piece = append(piece, line...); err != nil {
-				if len(piece) == 0 {
-					return 0, err
-				}
-				break
-			}
-		}
-		d.rest = piece
-	}
-	n := copy(p, d.rest)
-	d.rest = d.rest[n:]
-	return n, nil
 }

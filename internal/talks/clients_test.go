@@ -95,8 +95,6 @@ var clients = []client{
 
 // wire keeps what a client sends and receives.
 type wire struct {
-	reader func(io.Reader) io.Reader // of a response; nil = as it comes
-
 	mu        sync.Mutex
 	exchanges []*exchange
 }
@@ -126,14 +124,10 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x.status, x.contentType = resp.StatusCode, resp.Header.Get("Content-Type")
-	body := io.TeeReader(resp.Body, &x.response)
-	if w.reader != nil {
-		body = w.reader(body)
-	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{body, resp.Body}
+	}{io.TeeReader(resp.Body, &x.response), resp.Body}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.exchanges = append(w.exchanges, x)

@@ -50,9 +50,6 @@ func TestTalks(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/%s", c.name, b.name, map[bool]string{false: "whole", true: "streamed"}[stream]), func(t *testing.T) {
 					up.play(b)
 					w := new(wire)
-					if c.api == llm.CohereChat {
-						w.reader = cohereReads
-					}
 					turns, err := c.talk(t.Context(), &session{base: gw.URL + "/" + b.route, model: b.model, stream: stream, http: &http.Client{Transport: w}})
 					for _, r := range up.received() {
 						if r.err != nil {
