@@ -119,12 +119,14 @@ var (
 	plainClient   = map[string]string{"Content-Length": "", "Date": ""}
 )
 
-// What is made up for a response of the gateway's own making: when it was made, and ids, of which the prefix stays.
+// What is made up for a response of the gateway's own making: when it was made, how long it took, and ids, of which the prefix
+// stays.
 var (
 	created   = regexp.MustCompile(`"(created|created_at)":1[0-9]{9}`)
 	createdAt = regexp.MustCompile(`"created_at":"[-0-9]{10}T[0-9:]{8}\.[0-9]+Z"`)
 	made      = regexp.MustCompile(`"((?:call_)?(?:chatcmpl|cmpl|msg|resp|call|toolu|tooluse|gen)[-_])(?:[0-9a-f]{16,32}|[A-Z2-7]{26})(_[0-9]+)?"`)
-	madeBare  = regexp.MustCompile(`"id":"[0-9a-f]{16}"`) // Cohere's have no prefix
+	latency   = regexp.MustCompile(`("totalTokens":[0-9]+},"metrics":{"latencyMs":)[0-9]+`) // Bedrock has them in another order
+	madeBare  = regexp.MustCompile(`"id":"[0-9a-f]{16}"`)                                   // Cohere's have no prefix
 )
 
 func headerText(b *strings.Builder, h http.Header, plain map[string]string) {
@@ -146,6 +148,7 @@ func bodyText(b *strings.Builder, body, sent, same string) {
 		body = created.ReplaceAllString(body, `"$1":{now}`)
 		body = createdAt.ReplaceAllString(body, `"created_at":{now}`)
 		body = made.ReplaceAllString(body, `"$1{id}$2"`)
+		body = latency.ReplaceAllString(body, `$1{ms}`)
 		body = madeBare.ReplaceAllString(body, `"id":"{id}"`)
 		b.WriteString("\n" + strings.TrimSuffix(strings.ReplaceAll(body, "\r\n", "\n"), "\n") + "\n")
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spanway/spanway/internal/dialect"
 	"github.com/spanway/spanway/internal/frame"
@@ -18,7 +19,7 @@ import (
 const maxBlocks = 1024
 
 func newConverseWriter(r *llm.Request, loss *llm.Loss) (llm.Writer, error) {
-	a := answer{loss: loss}
+	a := answer{loss: loss, since: time.Now()}
 	paths := jsonscan.Strings(jsonscan.Get(r.Raw, "additionalModelResponseFieldPaths"))
 	a.tellStop = slices.Contains(paths, "/stop_sequence")
 	if r.Stream {
@@ -30,7 +31,8 @@ func newConverseWriter(r *llm.Request, loss *llm.Loss) (llm.Writer, error) {
 // answer is what events of another dialect said about the response so far.
 type answer struct {
 	loss         *llm.Loss
-	tellStop     bool // the client asks which stop sequence it was
+	since        time.Time // when the provider was about to be asked
+	tellStop     bool      // the client asks which stop sequence it was
 	finish, stop string
 	usage        llm.Usage
 	tools        bool // the model called one
@@ -157,6 +159,12 @@ func (a *answer) appendUsage(dst []byte) []byte {
 	return dst
 }
 
+// appendMetrics appends how long the answer took, which the API demands too (API reference, ConverseMetrics).
+func (a *answer) appendMetrics(dst []byte) []byte {
+	dst = append(dst, `,"metrics":{"latencyMs":`...)
+	return append(strconv.AppendInt(dst, time.Since(a.since).Milliseconds(), 10), '}')
+}
+
 // blockKey says which block the parts of a response go to.
 type blockKey struct {
 	kind     llm.PartKind
@@ -261,7 +269,7 @@ func (w *wholeWriter) Close(dst []byte, e *llm.Error) ([]byte, error) {
 	dst = append(dst, `{"output":{"message":`...)
 	dst = append(append(dst, message...), `},`...)
 	dst = append(w.appendStop(dst), ',')
-	return append(w.appendUsage(dst), '}'), nil
+	return append(w.appendMetrics(w.appendUsage(dst)), '}'), nil
 }
 
 // streamWriter writes a response as the messages of a stream (API reference, ConverseStream, Response Syntax). Its blocks come
@@ -426,7 +434,7 @@ func (w *streamWriter) end(dst []byte) []byte {
 	}
 	w.payload = append(w.appendStop(append(w.payload[:0], '{')), '}')
 	dst = w.event(dst, messageStop)
-	w.payload = append(w.appendUsage(append(w.payload[:0], '{')), '}')
+	w.payload = append(w.appendMetrics(w.appendUsage(append(w.payload[:0], '{'))), '}')
 	return w.event(dst, metadata)
 }
 

@@ -3,6 +3,8 @@ package bedrock_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -67,12 +69,14 @@ func answered() []llm.Event {
 	}
 }
 
-func TestWriter(t *testing.T) {
+func TestWriter(t *testing.T) { synctest.Test(t, testWriter) } // in a bubble, where nothing takes time
+
+func testWriter(t *testing.T) {
 	lost := []string{"response.logprobs", "response.content", "response.choices", "response.server_tools", "response.media", "response.usage.reasoning"}
 	got, dropped := written(t, "converse", `{}`, answered(), nil)
 	want := `{"output":{"message":{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"think","signature":"sig"}}},{"reasoningContent":{"redactedContent":"eA=="}},{"text":"ab"},` +
 		`{"toolUse":{"toolUseId":"c1","name":"f","input":{"a":1}}},{"toolUse":{"toolUseId":"c2","name":"g","input":{"b":2}}}]}},"stopReason":"tool_use",` +
-		`"usage":{"cacheReadInputTokens":4,"inputTokens":6,"outputTokens":7,"totalTokens":17}}`
+		`"usage":{"cacheReadInputTokens":4,"inputTokens":6,"outputTokens":7,"totalTokens":17},"metrics":{"latencyMs":0}}`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("whole (-want +got):\n%s", diff)
 	}
@@ -98,7 +102,7 @@ contentBlockStart {"contentBlockIndex":4,"start":{"toolUse":{"toolUseId":"c2","n
 contentBlockDelta {"contentBlockIndex":4,"delta":{"toolUse":{"input":"{\"b\":2}"}}}
 contentBlockStop {"contentBlockIndex":4}
 messageStop {"stopReason":"tool_use"}
-metadata {"usage":{"cacheReadInputTokens":4,"inputTokens":6,"outputTokens":7,"totalTokens":17}}
+metadata {"usage":{"cacheReadInputTokens":4,"inputTokens":6,"outputTokens":7,"totalTokens":17},"metrics":{"latencyMs":0}}
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("streamed (-want +got):\n%s", diff)
@@ -106,6 +110,30 @@ metadata {"usage":{"cacheReadInputTokens":4,"inputTokens":6,"outputTokens":7,"to
 	if diff := cmp.Diff(lost, dropped); diff != "" {
 		t.Errorf("lost of a stream (-want +got):\n%s", diff)
 	}
+}
+
+// TestLatency has a provider that takes its time.
+func TestLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, verb := range []string{"converse", "converse-stream"} {
+			r, err := d.ParseRequest(llm.BedrockConverse, &llm.Head{Path: "/model/m/" + verb}, []byte(`{}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := d.NewWriter(r, new(llm.Loss))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(1234 * time.Millisecond)
+			out, err := w.Close(nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := `"metrics":{"latencyMs":1234}}`; !strings.Contains(string(out), want) {
+				t.Errorf("%s: %q, want %s", verb, out, want)
+			}
+		}
+	})
 }
 
 func TestStopReason(t *testing.T) {
