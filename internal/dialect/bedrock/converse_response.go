@@ -49,10 +49,9 @@ func (d *decoder) Decode(f *frame.Frame, ev *llm.Event) {
 		return
 	}
 	switch f.Event {
-	case blockStart, blockDelta, blockStop:
 	case messageStart:
 		ev.Choices = append(ev.Choices, llm.Choice{})
-	default:
+	case messageStop, metadata, "":
 		d.scan(f, ev)
 	}
 	if d.want == llm.WantParts {

@@ -127,8 +127,11 @@ func (t *traits) note(key, v []byte) (ok bool) {
 	return true
 }
 
-// parameter reads one parameter, by the names that the models have for it.
+// parameter reads one parameter, by the names that the models have for it; a null says nothing, whatever its name.
 func parameter(p *llm.Params, key string, v []byte) {
+	if jsonscan.IsNull(v) {
+		return
+	}
 	switch key {
 	case "temperature":
 		dialect.SetFloat(&p.Temperature, v)
@@ -176,7 +179,7 @@ func parameter(p *llm.Params, key string, v []byte) {
 			}
 		}
 	case "output_config":
-		p.ReasoningLevel = jsonscan.String(member(v, "effort"))
+		parameter(p, "reasoning_effort", member(v, "effort"))
 		parameter(p, "response_format", member(v, "format"))
 	}
 }

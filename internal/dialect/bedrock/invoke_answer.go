@@ -176,12 +176,17 @@ func (m *reply) others(key string) *[]byte {
 }
 
 // kind is the type that an object of Anthropic's names. Claude 2 leaves it out of its completions, as the user guide has them
-// ("Anthropic Claude Text Completions API").
+// ("Anthropic Claude Text Completions API"); a message is told by its content all the same.
 func (m *reply) kind() string {
-	if m.typ == nil && m.completion != nil {
+	switch {
+	case !jsonscan.IsNull(m.typ):
+		return word(m.typ)
+	case m.completion != nil:
 		return "completion"
+	case m.content != nil:
+		return "message"
 	}
-	return word(m.typ)
+	return ""
 }
 
 // word is the text of the JSON string v, which has no escapes, without a copy of its own where it is compared at once.
@@ -228,7 +233,7 @@ func (d *invokeDecoder) meta(m *reply, ev *llm.Event) {
 	whole := ev.Whole
 	before := d.own
 	switch {
-	case m.typ != nil, m.completion != nil:
+	case m.kind() != "":
 		d.anthropic(m, ev)
 	case m.output != nil, m.start != nil, m.messageStop != nil, m.metadata != nil:
 		d.nova(m, ev)

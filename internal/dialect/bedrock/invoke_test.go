@@ -36,6 +36,9 @@ var invokeBodies = []struct {
 		body:   `{"prompt":"\n\nHuman: a\n\nAssistant:","max_tokens_to_sample":9,"stop_sequences":["x"],"top_p":0.5}`,
 		params: llm.Params{MaxTokens: llm.Some[int64](9), Stop: []string{"x"}, TopP: llm.Some(0.5)},
 		texts:  []string{"user:\n\nHuman: a\n\nAssistant:"}, messages: "user:0:\n\nHuman: a\n\nAssistant:"},
+	{name: "nulls beside their values", model: "anthropic.claude-v2", op: llm.OpTextCompletion, texts: []string{"user:a"},
+		body:   `{"prompt":"a","stop_sequences":["x"],"stop":null,"reasoning_effort":"low","output_config":{"effort":null},"max_tokens":9,"max_gen_len":null,"top_k":null,"service_tier":null}`,
+		params: llm.Params{MaxTokens: llm.Some[int64](9), Stop: []string{"x"}, ReasoningLevel: "low"}},
 	{name: "Nova", model: "arn:aws:bedrock:us-east-1:1:application-inference-profile/x", op: llm.OpChat,
 		body: `{"schemaVersion":"messages-v1","system":[{"text":"s"}],"messages":[{"role":"user","content":[{"text":"a"},{"toolResult":{"toolUseId":"1","content":[{"json":{"k":"b"}}]}}]}],` +
 			`"inferenceConfig":{"max_new_tokens":4,"topP":0.1,"topK":2,"stopSequences":["|"]},"toolConfig":{"tools":[{"toolSpec":{"name":"f","description":"d","inputSchema":{"json":{}}}}]}}`,
@@ -172,6 +175,8 @@ var invokeAnswers = []struct {
 	{name: "Claude 2 without types", stream: true, bodies: []string{`{"completion":" a","stop_reason":null,"stop":null}`,
 		`{"completion":"b","stop_reason":"stop_sequence","stop":"\n\nHuman:","amazon-bedrock-invocationMetrics":{"inputTokenCount":3,"outputTokenCount":2}}`},
 		finish: []string{"stop_sequence"}, in: 3, out: 2, text: " ab"},
+	{name: "Claude without a type", bodies: []string{`{"id":"m1","type":null,"model":"claude","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}`},
+		id: "m1", model: "claude", finish: []string{"end_turn"}, in: 3, out: 2, text: "a"},
 	{name: "Claude 2 whole and without a type", bodies: []string{`{"completion":" a","stop_reason":"max_tokens","stop":null}`}, finish: []string{"max_tokens"}, text: " a"},
 	{name: "Llama", stream: true, bodies: []string{`{"generation":"a","prompt_token_count":5,"generation_token_count":1,"stop_reason":null}`,
 		`{"generation":"b","prompt_token_count":null,"generation_token_count":2,"stop_reason":"length","amazon-bedrock-invocationMetrics":{"inputTokenCount":6,"outputTokenCount":3}}`},

@@ -67,6 +67,14 @@ func TestReadWholeWithout(t *testing.T) {
 	}
 }
 
+func TestReadUnknownEvents(t *testing.T) {
+	body := append(event("metadata", `{"usage":{"inputTokens":5}}`), event("news", `{"usage":{"inputTokens":6},"stopReason":"x","delta":{"text":"a"}}`)...)
+	got := read(t, head(200, eventStream), body)
+	if len(got) != 2 || got[1].Usage != nil || got[1].Choices != nil || got[1].Parts != nil || got[1].Err != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestReadErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, typ, body string
