@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,5 +75,25 @@ func BenchmarkLongChunk(b *testing.B) {
 		if err := w.Event(&ev, func(*llm.Event) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkUnbroken guards a stream of text without a border, in chunks of 16 bytes: a byte costs the same in a long stream.
+func BenchmarkUnbroken(b *testing.B) {
+	g := guard(b, ir.Guard{Response: "mask", Regex: all})
+	chunk := strings.Repeat("x", 16)
+	for _, size := range []int{10 << 10, 1 << 20} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			emit := func(*llm.Event) error { return nil }
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				w := newRegexWatch(g)
+				for range size / len(chunk) {
+					if err := w.Event(&llm.Event{Parts: []llm.Part{{Text: chunk}}}, emit); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
 	}
 }
