@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build tools test race lint fuzz bench bench-micro bench-e2e generate clean
+.PHONY: help build tools test race lint fuzz bench bench-micro bench-cost bench-e2e generate clean
 
 GOTESTFLAGS ?=
 FUZZTIME ?= 10s
@@ -46,6 +46,10 @@ bench: bench-micro bench-e2e ## measure the packages, then the gateway beside a 
 
 bench-micro: ## measure the packages alone (BENCHTIME, BENCH_PKGS)
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(BENCH_PKGS)
+
+bench-cost: ## measure the cost per KB of each dialect, of guards and of framing (BENCHTIME)
+	go test -run '^$$' -bench 'Cost|Split|Stream|Request|LongChunk' -benchmem -benchtime $(BENCHTIME) \
+		./internal/dialect/... ./internal/policy ./internal/frame
 
 bench-e2e: ## measure the gateway beside a bare proxy (BENCH_E2E_FLAGS)
 	go run $(BENCH_E2E) $(BENCH_E2E_FLAGS)

@@ -1,52 +1,22 @@
 package gemini_test
 
 import (
-	"strings"
 	"testing"
 
+	"github.com/spanway/spanway/internal/bench/cost"
 	"github.com/spanway/spanway/internal/dialect/gemini"
 	"github.com/spanway/spanway/internal/llm"
 )
 
-func BenchmarkParseRequest(b *testing.B) {
-	h := &llm.Head{Path: "/v1beta/models/gemini-2.5-flash:generateContent"}
-	for _, size := range []struct {
-		name string
-		n    int
-	}{{"1KB", 1 << 10}, {"64KB", 64 << 10}} {
-		text := strings.Repeat("lorem ipsum dolor ", size.n/18)
-		body := []byte(`{"contents":[{"role":"user","parts":[{"text":"` + text + `"}]}],"generationConfig":{"temperature":0.5,"maxOutputTokens":100}}`)
-		b.Run(size.name, func(b *testing.B) {
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := (gemini.Dialect{}).ParseRequest(llm.GeminiGenerate, h, body); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
+var measured = cost.Dialect{
+	Dialect: gemini.Dialect{}, API: llm.GeminiGenerate, Head: &llm.Head{Path: "/v1beta/models/gemini-2.5-flash:streamGenerateContent", Query: "alt=sse"},
+	Request: `{"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[TURNS],"generationConfig":{"temperature":0.5,"maxOutputTokens":100}}`,
+	Turn:    `{"role":"user","parts":[{"text":"TEXT"}]},{"role":"model","parts":[{"text":"TEXT"}]}`,
+	Answer:  head(200, events),
+	Chunk:   chunk,
+	Last:    "data: {\"candidates\": [{\"finishReason\": \"STOP\",\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 7,\"candidatesTokenCount\": 100}}\r\n\r\n",
 }
 
-func BenchmarkStream(b *testing.B) {
-	stream := []byte(strings.Repeat(chunk, 50))
-	h := head(200, events)
-	emit := func(*llm.Event) error { return nil }
-	for _, want := range []struct {
-		name string
-		want llm.Want
-	}{{"meta", llm.WantMeta}, {"parts", llm.WantParts}} {
-		b.Run(want.name, func(b *testing.B) {
-			b.SetBytes(int64(len(stream)))
-			b.ReportAllocs()
-			for b.Loop() {
-				r := gemini.Dialect{}.NewReader(llm.GeminiGenerate, h, want.want)
-				for i := 0; i < len(stream); i += len(chunk) {
-					if err := r.Read(stream[i:i+len(chunk)], i+len(chunk) == len(stream), emit); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-		})
-	}
-}
+func BenchmarkCost(b *testing.B) { measured.Benchmark(b) }
+
+func TestCost(t *testing.T) { measured.Test(t) }
