@@ -198,6 +198,7 @@ func appendAttributes(b []byte, s *telemetry.Span) []byte {
 		{"result", text(s, telemetry.SpanwayGuardrailResult)},
 		{"rule", text(s, telemetry.SpanwayGuardrailRule)},
 		{"backend", text(s, telemetry.SpanwayBackend)},
+		{"dropped", list(s, telemetry.SpanwayTranslationDropped)},
 	} {
 		if f.value != "" {
 			b = fmt.Appendf(b, "  %s=%s", f.name, f.value)
@@ -210,6 +211,14 @@ func appendAttributes(b []byte, s *telemetry.Span) []byte {
 func text(s *telemetry.Span, k telemetry.Key) string {
 	if a := s.Get(k); a != nil {
 		return clean(a.Str)
+	}
+	return ""
+}
+
+// list is the strings k of s, "" when it has none.
+func list(s *telemetry.Span, k telemetry.Key) string {
+	if a := s.Get(k); a != nil {
+		return clean(strings.Join(a.Strs, ","))
 	}
 	return ""
 }

@@ -286,7 +286,10 @@ func (s *stream) translateError() *Reply {
 	}
 	e := &llm.Error{Status: status, Type: statusText(status), Message: http.StatusText(status)}
 	if got := c.result.Err; got != nil {
-		e.Type, e.Message, e.Param = got.Type, got.Message, got.Param
+		e.Type, e.Param = got.Type, got.Param
+		if got.Message != "" {
+			e.Message = got.Message
+		}
 	}
 	r := c.reply(status, c.inbound.Error(e))
 	copyAdvice(r.Header, s.header)

@@ -49,6 +49,8 @@ nothing: what has no place is left out, the rest is carried, and ` + "`spanway.t
 client's words.
 
 ` + "```yaml" + `
+backends:
+  claude: {provider: anthropic}
 routes:
   - {name: any, match: {path: /}, to: claude, lossy: allow}
 ` + "```" + `

@@ -65,7 +65,7 @@ func codeOf(status int) string {
 		}
 	}
 	switch {
-	case status == http.StatusBadGateway:
+	case status == http.StatusBadGateway, status == 529: // the latter is Anthropic's for overloaded
 		return "UNAVAILABLE"
 	case status == http.StatusRequestTimeout:
 		return "DEADLINE_EXCEEDED"

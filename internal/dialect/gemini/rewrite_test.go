@@ -131,7 +131,7 @@ func TestErrorBodies(t *testing.T) {
 		{llm.Error{Status: 502}, `{"error":{"code":502,"message":"","status":"UNAVAILABLE"}}`},
 		{llm.Error{Status: 503}, `{"error":{"code":503,"message":"","status":"UNAVAILABLE"}}`},
 		{llm.Error{Status: 504}, `{"error":{"code":504,"message":"","status":"DEADLINE_EXCEEDED"}}`},
-		{llm.Error{Status: 529}, `{"error":{"code":529,"message":"","status":"INTERNAL"}}`},
+		{llm.Error{Status: 529}, `{"error":{"code":529,"message":"","status":"UNAVAILABLE"}}`},
 		{llm.Error{Type: "RESOURCE_EXHAUSTED"}, `{"error":{"code":429,"message":"","status":"RESOURCE_EXHAUSTED"}}`},
 		{llm.Error{Type: "server_error"}, `{"error":{"code":500,"message":"","status":"INTERNAL"}}`},
 	} {
