@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
 
 	"github.com/spanway/spanway/internal/frame"
+	"github.com/spanway/spanway/internal/matrix/published"
 	"github.com/spanway/spanway/internal/scenario"
 	"github.com/spanway/spanway/internal/scenario/sigv4"
 )
@@ -50,7 +51,7 @@ backends:
   aws: {provider: bedrock, region: eu-west-1, url: %q, aws: {accessKeyId: AKIDGATEWAY, secretAccessKey: %q}}
 routes: [{to: aws, match: {path: /b}, policies: [{guard: {regex: {builtins: [CREDIT_CARD]}, response: mask}}]}]
 `, up.URL, secret))
-	client := bedrockruntime.New(bedrockruntime.Options{Region: "us-east-1", BaseEndpoint: aws.String(gw.URL + "/b"), HTTPClient: written{},
+	client := bedrockruntime.New(bedrockruntime.Options{Region: "us-east-1", BaseEndpoint: aws.String(gw.URL + "/b"), HTTPClient: published.AWSClient{HTTP: http.DefaultClient},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDCLIENT", "client-secret", "client-token")})
 	out, err := client.InvokeModelWithResponseStream(t.Context(), &bedrockruntime.InvokeModelWithResponseStreamInput{
 		ModelId: aws.String("us.amazon.nova-lite-v1:0"), Body: []byte(`{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`)})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"testing"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spanway/spanway/internal/frame"
+	"github.com/spanway/spanway/internal/matrix/published"
 	"github.com/spanway/spanway/internal/scenario/exchange"
 )
 
@@ -27,7 +27,7 @@ type bedrockCall func(ctx context.Context, c *bedrockruntime.Client) ([]any, err
 // bedrock makes a call with credentials that sign it.
 func bedrock(call bedrockCall) func(context.Context, string) seen {
 	return func(ctx context.Context, base string) seen {
-		c := bedrockruntime.New(bedrockruntime.Options{Region: "us-east-1", BaseEndpoint: &base, Retryer: aws.NopRetryer{}, HTTPClient: written{},
+		c := bedrockruntime.New(bedrockruntime.Options{Region: "us-east-1", BaseEndpoint: &base, Retryer: aws.NopRetryer{}, HTTPClient: published.AWSClient{HTTP: http.DefaultClient},
 			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "not-a-secret"}, nil
 			})})
@@ -42,27 +42,6 @@ func bedrock(call bedrockCall) func(context.Context, string) seen {
 		}
 		return s
 	}
-}
-
-// written is an HTTP client that returns a response when its request is written. AWS' library (smithy-go 1.28) closes a request's
-// body as soon as there is a response, and a closed body fails with io.EOF: where net/http has just sent the last of it and
-// looks whether there is more, it takes that for a broken request and closes the connection in the midst of the response.
-type written struct{}
-
-// Do implements bedrockruntime.HTTPClient.
-func (written) Do(r *http.Request) (*http.Response, error) {
-	done := make(chan struct{}, 1)
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
-		select {
-		case done <- struct{}{}:
-		default: // a second attempt of net/http's own
-		}
-	}})
-	resp, err := http.DefaultClient.Do(r.WithContext(ctx))
-	if err == nil {
-		<-done
-	}
-	return resp, err
 }
 
 const novaModel = "us.amazon.nova-lite-v1:0"

@@ -10,11 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/document"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
+
+	"github.com/spanway/spanway/internal/matrix/published"
 )
 
 // bedrockConverse is AWS' library with Converse and ConverseStream.
 func bedrockConverse(ctx context.Context, s *session) (out [2]turn, err error) {
-	c := bedrockruntime.New(bedrockruntime.Options{Region: "eu-west-1", BaseEndpoint: &s.base, HTTPClient: s.http, Retryer: aws.NopRetryer{},
+	c := bedrockruntime.New(bedrockruntime.Options{Region: "eu-west-1", BaseEndpoint: &s.base, HTTPClient: published.AWSClient{HTTP: s.http}, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDCLIENT", "client-secret", "")})
 	r := &bedrockruntime.ConverseInput{ModelId: &s.model, InferenceConfig: &types.InferenceConfiguration{MaxTokens: aws.Int32(limit)},
 		System: []types.SystemContentBlock{&types.SystemContentBlockMemberText{Value: system}}, ToolConfig: new(types.ToolConfiguration),
