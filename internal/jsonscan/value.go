@@ -133,6 +133,19 @@ func Strings(v []byte) []string {
 	return out
 }
 
+// OnlyStrings reports whether v is a string, or a list of strings and of nothing else.
+func OnlyStrings(v []byte) bool {
+	if KindOf(v) != List {
+		return KindOf(v) == Text
+	}
+	for it := Array(v); it.Next(); {
+		if KindOf(it.Value()) != Text {
+			return false
+		}
+	}
+	return true
+}
+
 const hexDigits = "0123456789abcdef"
 
 // AppendString appends s as a JSON string, quotes included. Bytes that are not valid UTF-8 become U+FFFD; nothing is

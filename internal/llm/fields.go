@@ -12,6 +12,9 @@ func (r *Request) set(c *Conversation) []Field {
 	s.options(c)
 	s.when(r.Params.OutputType == "json" && c.OutputSchema == nil, FieldOutput)
 	s.tools(c.Tools)
+	if r.Op == OpEmbeddings {
+		return s // what is embedded is in Inputs, which no builder leaves a part out of
+	}
 	s.parts(c.System, RoleSystem)
 	for i := range c.Messages {
 		m := &c.Messages[i]

@@ -59,11 +59,7 @@ func buildTitan(r *llm.Request, model string, loss *llm.Loss) (llm.API, []byte, 
 
 // titanInput is the body for the one input of c: a text, and for a multimodal model an image, or both.
 func titanInput(r *llm.Request, c *llm.Conversation, images bool) (*titanRequest, error) {
-	refuse := func(why string) error {
-		e := llm.Errorf(http.StatusBadRequest, "invalid_request_error", "%s: Amazon Titan's embeddings API %s.", r.Field(llm.FieldInput), why)
-		e.Param = r.Field(llm.FieldInput)
-		return e
-	}
+	refuse := func(why string) error { return r.InputRefused("Amazon Titan's embeddings API " + why) }
 	if len(c.Inputs) != 1 {
 		return nil, refuse("takes one input a call")
 	}

@@ -41,9 +41,7 @@ func buildEmbed(r *llm.Request, c *llm.Conversation, model string, loss *llm.Los
 			case url != "":
 				in.Content = append(in.Content, content{Type: "image_url", ImageURL: &imageURL{URL: url}})
 			default:
-				if err := loss.Field(r, llm.FieldInput, "Cohere's models embed texts and images"); err != nil {
-					return nil, err
-				}
+				return nil, r.InputRefused("Cohere's models embed texts and images")
 			}
 		}
 		texts = texts && len(in.Content) == 1 && in.Content[0].Text != nil

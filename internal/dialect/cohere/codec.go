@@ -155,6 +155,9 @@ func (embedCodec) Conversation(body []byte) (*llm.Conversation, error) {
 			for _, s := range jsonscan.Strings(v) {
 				c.Inputs = append(c.Inputs, []llm.Part{{Text: s}})
 			}
+			if !jsonscan.OnlyStrings(v) {
+				extra(c, key, v)
+			}
 		case "images":
 			for _, s := range jsonscan.Strings(v) {
 				c.Inputs = append(c.Inputs, []llm.Part{linked(s)})

@@ -195,26 +195,9 @@ func (b *builder) embeddings(model string) (*embedRequest, error) {
 	if err := b.loss.Check(b.r, b.c, provider+"'s API for embeddings", llm.FieldInput, llm.FieldDimensions); err != nil {
 		return nil, err
 	}
-	out := embedRequest{Model: model, Dimension: dialect.Pointer(b.r.Params.Dimensions)}
-	for _, parts := range b.c.Inputs {
-		text := ""
-		for i := range parts {
-			if parts[i].Kind != llm.PartText {
-				return nil, refuse(b.r.Field(llm.FieldInput), "Mistral embeds texts only.")
-			}
-			text += parts[i].Text
-		}
-		out.Input = append(out.Input, text)
+	texts, err := b.r.InputTexts(b.c, provider)
+	if err != nil {
+		return nil, err
 	}
-	if len(out.Input) == 0 {
-		return nil, refuse(b.r.Field(llm.FieldInput), "There is no text to embed.")
-	}
-	return &out, nil
-}
-
-// refuse is the error for a request that has no form that the provider takes, whatever is left out.
-func refuse(param, message string) error {
-	e := llm.Errorf(http.StatusBadRequest, invalidRequest, "%s: %s", param, message)
-	e.Param = param
-	return e
+	return &embedRequest{Model: model, Input: texts, Dimension: dialect.Pointer(b.r.Params.Dimensions)}, nil
 }

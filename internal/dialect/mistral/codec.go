@@ -87,6 +87,9 @@ func embedMember(c *llm.Conversation, key string, v []byte) {
 		for _, s := range jsonscan.Strings(v) {
 			c.Inputs = append(c.Inputs, []llm.Part{{Text: s}})
 		}
+		if !jsonscan.OnlyStrings(v) && !jsonscan.IsNull(v) {
+			extra(c, key, v)
+		}
 	case "user":
 		c.User = jsonscan.String(v)
 	case "output_dimension", "dimensions", "encoding_format":

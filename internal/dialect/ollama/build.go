@@ -235,22 +235,12 @@ func (b *builder) embeddings(c *llm.Conversation, model string) (*embedRequest, 
 	if err := b.loss.Check(b.r, c, provider, can...); err != nil {
 		return nil, err
 	}
-	texts := make([]string, 0, len(c.Inputs))
-	for _, parts := range c.Inputs {
-		text := ""
-		for i := range parts {
-			if parts[i].Kind != llm.PartText {
-				return nil, refuse(b.r.Field(llm.FieldInput), "Ollama embeds text alone.")
-			}
-			text += parts[i].Text
-		}
-		texts = append(texts, text)
+	texts, err := b.r.InputTexts(c, provider)
+	if err != nil {
+		return nil, err
 	}
 	out := &embedRequest{Model: model, Input: texts, Dimensions: dialect.Pointer(b.r.Params.Dimensions)}
-	switch len(texts) {
-	case 0:
-		return nil, refuse(b.r.Field(llm.FieldInput), "There is nothing to embed.")
-	case 1:
+	if len(texts) == 1 {
 		out.Input = texts[0]
 	}
 	return out, nil

@@ -54,6 +54,9 @@ func (d *reading) top(key string, v []byte) {
 				c.Inputs = append(c.Inputs, input)
 			}
 		}
+		if !jsonscan.OnlyStrings(v) && !jsonscan.IsNull(v) {
+			d.extra(key, v)
+		}
 	case "images":
 		d.images = v
 	case "tools":

@@ -202,13 +202,20 @@ func TestBuildEmbeddings(t *testing.T) {
 	r.Params.Dimensions = some(3)
 	same(t, `{"model":"e","input":["a","b"],"dimensions":3,"encoding_format":"float","user":"u"}`, build(t, r, "e", new(llm.Loss)))
 
-	c = llm.Conversation{Inputs: [][]llm.Part{{{Text: "a"}, {Text: "b"}}}, InputType: llm.InputSearchQuery}
+	c = llm.Conversation{Inputs: [][]llm.Part{{{Text: "a"}}}, InputType: llm.InputSearchQuery}
 	r = llm.NewRequest(llm.CohereEmbed, llm.Cohere, llm.OpEmbeddings, nil, fixed{c})
 	r.Params.EncodingFormats = []string{"int8"}
 	loss := llm.Loss{Allow: true}
-	same(t, `{"model":"e","input":["ab"],"encoding_format":"float"}`, build(t, r, "e", &loss))
-	if d := cmp.Diff([]string{"encoding_format", "input_type", "input"}, loss.Dropped); d != "" {
+	same(t, `{"model":"e","input":["a"],"encoding_format":"float"}`, build(t, r, "e", &loss))
+	if d := cmp.Diff([]string{"encoding_format", "input_type"}, loss.Dropped); d != "" {
 		t.Error(d)
+	}
+	for name, parts := range map[string][]llm.Part{"two texts": {{Text: "a"}, {Text: "b"}}, "an image": {{Kind: llm.PartBlob}}, "nothing": nil} {
+		r = llm.NewRequest(llm.GeminiEmbed, llm.Gemini, llm.OpEmbeddings, nil, fixed{llm.Conversation{Inputs: [][]llm.Part{parts}}})
+		_, _, err := Dialect{}.BuildRequest(r, "e", &llm.Loss{Allow: true})
+		if e := (*llm.Error)(nil); !errors.As(err, &e) || e.Status != 400 || e.Param != "input" {
+			t.Errorf("%s in one input: %v, want it refused though losses are allowed", name, err)
+		}
 	}
 }
 

@@ -19,22 +19,13 @@ func (b *builder) embeddings(c *llm.Conversation) error {
 	if err := b.loss.Check(b.r, c, "OpenAI's embeddings", llm.FieldDimensions, llm.FieldUser); err != nil {
 		return err
 	}
+	texts, err := b.r.InputTexts(c, "OpenAI")
+	if err != nil {
+		return err
+	}
 	b.str("model", b.model)
 	b.raw("input", "[")
-	for i, parts := range c.Inputs {
-		text, n := "", 0
-		for j := range parts {
-			if parts[j].Kind == llm.PartText {
-				text = parts[j].Text
-				n++
-			}
-		}
-		if n != 1 || n != len(parts) {
-			if err := b.loss.Field(b.r, llm.FieldInput, "OpenAI's embeddings takes inputs of one text each"); err != nil {
-				return err
-			}
-			text = joinedText(parts)
-		}
+	for i, text := range texts {
 		b.comma(i)
 		b.dst = jsonscan.AppendString(b.dst, text)
 	}
@@ -45,16 +36,6 @@ func (b *builder) embeddings(c *llm.Conversation) error {
 		b.str("user", c.User)
 	}
 	return nil
-}
-
-func joinedText(parts []llm.Part) string {
-	var b []byte
-	for i := range parts {
-		if parts[i].Kind == llm.PartText {
-			b = append(b, parts[i].Text...)
-		}
-	}
-	return string(b)
 }
 
 // vectors appends the vectors of a list of embeddings, each as an array of numbers: that of base64 is made of its 32-bit
