@@ -70,6 +70,17 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// TestDropped shows what a translation left out, whose names are the client's.
+func TestDropped(t *testing.T) {
+	r := call()
+	r.Spans[1].Strings(telemetry.SpanwayTranslationDropped, []string{"seed", "n\n"})
+	var b bytes.Buffer
+	New(&b, true).Trace(r)
+	if want := "+1.00ms   dropped=seed,n\ufffd\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwant %q in it", b.String(), want)
+	}
+}
+
 // TestRefused shows a call that got no answer and has no logical span.
 func TestRefused(t *testing.T) {
 	r := &telemetry.Trace{}
