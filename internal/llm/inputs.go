@@ -1,9 +1,6 @@
 package llm
 
-import (
-	"net/http"
-	"slices"
-)
+import "net/http"
 
 // InputTexts are the texts that r asks embeddings of, for a provider that embeds one text each time. It fails with an *Error of
 // status 400 when an input is something else, whatever losses are allowed: the vector of a part of an input is another one, and
@@ -16,8 +13,8 @@ func (r *Request) InputTexts(c *Conversation, provider string) ([]string, error)
 		}
 		texts = append(texts, parts[0].Text)
 	}
-	if len(texts) == 0 || slices.ContainsFunc(c.Extra, func(x Extra) bool { return x.Field == r.Field(FieldInput) }) {
-		return nil, r.InputRefused("there is no text to embed, or what is not text beside it")
+	if len(texts) == 0 {
+		return nil, r.InputRefused("there is no text to embed")
 	}
 	return texts, nil
 }

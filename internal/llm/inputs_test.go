@@ -23,8 +23,6 @@ func TestInputTexts(t *testing.T) {
 		{"nothing", Conversation{}, nil},
 		{"an image", Conversation{Inputs: [][]Part{{{Text: "a"}}, {image}}}, nil},
 		{"two parts", Conversation{Inputs: [][]Part{{{Text: "a"}, {Text: "b"}}}}, nil},
-		{"tokens beside a text", Conversation{Inputs: [][]Part{{{Text: "a"}}}, Extra: []Extra{{Field: "input"}}}, nil},
-		{"another member", Conversation{Inputs: [][]Part{{{Text: "a"}}}, Extra: []Extra{{Field: "x"}}}, []string{"a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := NewRequest(OpenAIEmbeddings, OpenAI, OpEmbeddings, nil, inputs{})
@@ -34,5 +32,17 @@ func TestInputTexts(t *testing.T) {
 				t.Errorf("%v (-want +got):\n%s", err, d)
 			}
 		})
+	}
+}
+
+// Tokens beside texts are refused whatever is allowed: a vector would be missing.
+func TestCheckInputs(t *testing.T) {
+	r := NewRequest(OpenAIEmbeddings, OpenAI, OpEmbeddings, nil, inputs{})
+	loss := Loss{Allow: true}
+	if err := loss.Check(r, &Conversation{Extra: []Extra{{Field: "x"}}}, "It"); err != nil || len(loss.Dropped) != 1 {
+		t.Errorf("another member: %v, dropped %v", err, loss.Dropped)
+	}
+	if err := loss.Check(r, &Conversation{Extra: []Extra{{Field: "input"}}}, "It"); err == nil {
+		t.Error("tokens are dropped")
 	}
 }

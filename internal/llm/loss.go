@@ -99,7 +99,8 @@ func (l *Loss) note(s string) {
 }
 
 // Check tells Field of every field that r and c set and that is not among can, and Extra of all of c's. A value that says no
-// more than its absence does (one choice, a penalty of 0, tools used as the model likes) is not set. provider is for the
+// more than its absence does (one choice, a penalty of 0, tools used as the model likes) is not set. Inputs of embeddings that
+// have no neutral form are refused whatever is allowed. provider is for the
 // message: "Anthropic", "Bedrock's Converse API".
 func (l *Loss) Check(r *Request, c *Conversation, provider string, can ...Field) error {
 	for _, f := range r.set(c) {
@@ -111,6 +112,9 @@ func (l *Loss) Check(r *Request, c *Conversation, provider string, can ...Field)
 		}
 	}
 	for _, x := range c.Extra {
+		if r.Op == OpEmbeddings && x.Field == r.Field(FieldInput) {
+			return r.InputRefused(provider + " takes texts, not tokens or what else stands there")
+		}
 		if err := l.Extra(x.Field, provider+" has nothing like it"); err != nil {
 			return err
 		}

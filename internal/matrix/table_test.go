@@ -69,6 +69,7 @@ func page(t testing.TB) string {
 		table(&b, "Requests", "field", section(t, "requests"), func(f *feature, to *dialect) outcome { return f.requested(t, c, to) })
 		table(&b, "Answers", "lost", section(t, "answers"), func(f *feature, from *dialect) outcome { return f.answered(t, c, from) })
 	}
+	b.WriteString(embeddingsPage(t))
 	return b.String()
 }
 

@@ -28,6 +28,14 @@ type invokeBody struct {
 	shape shape
 }
 
+// input adds a part to the one input that a request of Titan's has.
+func (d invokeBody) input(p llm.Part) {
+	if len(d.c.Inputs) == 0 {
+		d.c.Inputs = [][]llm.Part{nil}
+	}
+	d.c.Inputs[0] = append(d.c.Inputs[0], p)
+}
+
 func (d invokeBody) member(key string, v []byte) {
 	var p llm.Params
 	if parameter(&p, key, v); p.Temperature.Set || p.TopP.Set || p.TopK.Set || p.MaxTokens.Set || p.Stop != nil || p.Seed.Set ||
@@ -36,12 +44,14 @@ func (d invokeBody) member(key string, v []byte) {
 	}
 	switch c := d.c; key {
 	case "prompt", "inputText":
-		text := []llm.Part{{Text: jsonscan.String(v)}}
+		text := llm.Part{Text: jsonscan.String(v)}
 		if d.shape == shapeEmbed {
-			c.Inputs = append(c.Inputs, text)
+			d.input(text)
 		} else {
-			c.Messages = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: text})
+			c.Messages = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{text}})
 		}
+	case "inputImage":
+		d.input(llm.Part{Kind: llm.PartBlob, Data: jsonscan.String(v)})
 	case "message":
 		c.Messages = append(c.Messages, llm.Message{Role: llm.RoleUser, Parts: []llm.Part{{Text: jsonscan.String(v)}}})
 	case "texts":
