@@ -113,7 +113,7 @@ func (l *Loss) Check(r *Request, c *Conversation, provider string, can ...Field)
 	}
 	for _, x := range c.Extra {
 		if r.Op == OpEmbeddings && x.Field == r.Field(FieldInput) {
-			return r.InputRefused(provider + " takes texts, not tokens or what else stands there")
+			return r.InputRefused(provider + " takes texts here, not tokens")
 		}
 		if err := l.Extra(x.Field, provider+" has nothing like it"); err != nil {
 			return err
