@@ -88,10 +88,8 @@ func (s *fieldSet) parts(parts []Part, role Role) {
 		case PartReasoning:
 			s.when(p.Text != "", FieldReasoning)
 			s.when(p.Signature != "" || p.Data != "", FieldSignature)
-		case PartBlob:
-			s.when(true, mediaField(p.MIME, FieldImage, FieldDocument))
-		case PartURI:
-			s.when(true, mediaField(p.MIME, FieldImageURL, FieldDocumentURL))
+		case PartBlob, PartURI:
+			s.when(true, p.MediaField())
 		case PartFile:
 			s.when(true, FieldFile)
 		default:
@@ -101,15 +99,20 @@ func (s *fieldSet) parts(parts []Part, role Role) {
 	}
 }
 
-// mediaField is the field of content of a media type. Content without one is an image: so Ollama and some URLs have it.
-func mediaField(mime string, image, document Field) Field {
+// MediaField is the field of p, a blob or a link, by its media type. Without one it is an image: so Ollama and some URLs have it.
+func (p *Part) MediaField() Field {
+	image := p.MIME == "" || strings.HasPrefix(p.MIME, "image/")
 	switch {
-	case mime == "" || strings.HasPrefix(mime, "image/"):
-		return image
-	case strings.HasPrefix(mime, "audio/"):
+	case strings.HasPrefix(p.MIME, "audio/"):
 		return FieldAudio
-	case strings.HasPrefix(mime, "video/"):
+	case strings.HasPrefix(p.MIME, "video/"):
 		return FieldContent
+	case p.Kind == PartURI && image:
+		return FieldImageURL
+	case p.Kind == PartURI:
+		return FieldDocumentURL
+	case image:
+		return FieldImage
 	}
-	return document
+	return FieldDocument
 }

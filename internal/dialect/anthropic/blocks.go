@@ -126,7 +126,7 @@ func (b *builder) assistant(parts []llm.Part, index int) []block {
 		case llm.PartToolResult:
 			b.fail(refuseAt("messages", index, "holds the result of a tool, which an Anthropic model cannot have said"))
 		case llm.PartBlob, llm.PartURI:
-			if f := mediaField(p); slices.Contains(carried, f) { // else Check has told
+			if f := p.MediaField(); slices.Contains(carried, f) { // else Check has told
 				b.lose(f, "Anthropic's models say no images and documents")
 			}
 		}
@@ -151,27 +151,9 @@ func (b *builder) reasoning(dst []block, p *llm.Part) []block {
 	return dst
 }
 
-// mediaField is the field of an image, a document or something else, as llm has it.
-func mediaField(p *llm.Part) llm.Field {
-	image := p.MIME == "" || strings.HasPrefix(p.MIME, "image/")
-	switch {
-	case strings.HasPrefix(p.MIME, "audio/"):
-		return llm.FieldAudio
-	case strings.HasPrefix(p.MIME, "video/"):
-		return llm.FieldContent
-	case p.Kind == llm.PartURI && image:
-		return llm.FieldImageURL
-	case p.Kind == llm.PartURI:
-		return llm.FieldDocumentURL
-	case image:
-		return llm.FieldImage
-	}
-	return llm.FieldDocument
-}
-
 // media appends an image or a document, by its media type.
 func (b *builder) media(dst []block, p *llm.Part, field llm.Field) []block {
-	own := mediaField(p)
+	own := p.MediaField()
 	if field == "" && !slices.Contains(carried, own) {
 		return dst // Check has told
 	}

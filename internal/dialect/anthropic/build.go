@@ -266,7 +266,7 @@ func (b *builder) system(parts []llm.Part) {
 		case llm.PartText:
 			b.out.System = b.text(b.out.System, p)
 		case llm.PartBlob, llm.PartURI:
-			if f := mediaField(p); slices.Contains(carried, f) { // else Check has told
+			if f := p.MediaField(); slices.Contains(carried, f) { // else Check has told
 				b.lose(f, "Anthropic's system text is text alone")
 			}
 		case llm.PartFile, llm.PartServerTool, llm.PartOther: // Check has told

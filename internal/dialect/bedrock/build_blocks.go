@@ -128,7 +128,7 @@ func (b *builder) reasoning(dst []block, p *llm.Part) []block {
 
 // media appends an image, a document, a video or audio, by its media type.
 func (b *builder) media(dst []block, p *llm.Part, inResult bool) []block {
-	field := mediaField(p)
+	field := p.MediaField()
 	if inResult {
 		field = llm.FieldToolResultMedia
 	}

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/spanway/spanway/internal/llm"
 )
 
 // format is a format of the API and its media types. The first row of a format is the one that it is read as.
@@ -76,22 +74,4 @@ func sniff(data string) string {
 		return ""
 	}
 	return http.DetectContentType(head)
-}
-
-// mediaField is the field of a part of media, as llm has it.
-func mediaField(p *llm.Part) llm.Field {
-	image := p.MIME == "" || strings.HasPrefix(p.MIME, "image/")
-	switch {
-	case strings.HasPrefix(p.MIME, "audio/"):
-		return llm.FieldAudio
-	case strings.HasPrefix(p.MIME, "video/"):
-		return llm.FieldContent
-	case p.Kind == llm.PartURI && image:
-		return llm.FieldImageURL
-	case p.Kind == llm.PartURI:
-		return llm.FieldDocumentURL
-	case image:
-		return llm.FieldImage
-	}
-	return llm.FieldDocument
 }
