@@ -1,4 +1,4 @@
-# What can be done here; "make help" lists it. Everything needs Go and nothing else.
+# What can be done here; "make help" lists it. Everything needs Go, and Envoy's tests pip or an Envoy (ENVOY=path).
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -21,11 +21,11 @@ help: ## list the targets
 build: ## build bin/spanway
 	go build -trimpath -o bin/spanway ./cmd/spanway
 
-tools: ## build what tests and lint need into .tools/bin (once; a second run does nothing)
+tools: ## get what tests and lint need into .tools/bin (once; a second run does nothing)
 	@tools/install.sh
 
 test: ## vet, test everything, and test for data races where goroutines meet
-	@tools/install.sh otelcol
+	@tools/install.sh otelcol envoy
 	go vet ./...
 	go test $(GOTESTFLAGS) ./...
 	@$(MAKE) --no-print-directory race

