@@ -241,6 +241,23 @@ func (a *Attempt) Failed(r Reason) Verdict {
 			return v
 		}
 	}
+	return Verdict{Reply: a.giveUp(r)}
+}
+
+// GiveUp is Failed for an attempt that nothing can follow, because the data plane makes no other.
+func (a *Attempt) GiveUp(r Reason) *Reply {
+	now := time.Now()
+	a.call.work(now)
+	a.call.endAttempt(a, string(r), now)
+	if r == ReasonClientGone || r == ReasonShutdown {
+		return a.call.Abandon(r)
+	}
+	return a.giveUp(r)
+}
+
+// giveUp ends the call because a, its last attempt, got no response for r.
+func (a *Attempt) giveUp(r Reason) *Reply {
+	c := a.call
 	status, text, hint := http.StatusBadGateway, "the provider could not be reached", ""
 	switch r {
 	case ReasonConnect:
@@ -259,7 +276,7 @@ func (a *Attempt) Failed(r Reason) Verdict {
 		tries = "attempt"
 	}
 	e := llm.Errorf(status, string(r), "%s (backend %s, %d %s)%s", text, a.Backend.Name, c.tried, tries, hint)
-	return Verdict{Reply: c.refuse(outcomeOfReason(r), e)}
+	return c.refuse(outcomeOfReason(r), e)
 }
 
 // next tells whether and when the plan goes on after a failure. A provider that asks for a pause gets it whenever its turn
@@ -304,6 +321,10 @@ func (a *Attempt) Head(h *llm.Head, protocol string) Verdict {
 	c.stream.open(a, h)
 	return Verdict{}
 }
+
+// Keep has the response with head h relayed after Head said to try again, because the data plane makes no other attempt.
+// Response and Body follow.
+func (a *Attempt) Keep(h *llm.Head) { a.call.stream.open(a, h) }
 
 const digits = "0123456789"
 

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/telemetry"
 )
@@ -80,6 +82,8 @@ type Incoming struct {
 	Protocol string // 1.0, 1.1 or 2
 	Client   string // address:port
 	Received time.Time
+	// Server is the call's SERVER span when a proxy in front of us records it; not valid when it is ours to record.
+	Server trace.SpanContext
 }
 
 // Open begins a call. It never fails: what is wrong with the request is said by Request.
@@ -87,7 +91,11 @@ func (e *Engine) Open(ctx context.Context, in *Incoming) *Call {
 	c := e.pool.Get().(*Call)
 	c.ctx, c.state, c.engine = ctx, e.enter(), e
 	c.in, c.Scheme = *in, in.Scheme
-	c.trace = c.state.traces.Start(in.Head.Header)
+	if in.Server.IsValid() {
+		c.trace = c.state.traces.StartUnder(in.Head.Header, in.Server)
+	} else {
+		c.trace = c.state.traces.Start(in.Head.Header)
+	}
 	c.llm = llm.Call{ID: callID(), Head: in.Head}
 	c.serverSpan()
 	c.routes = c.state.snapshot.routes.find(c.routesBuf[:0], &in.Head, in.Host)

@@ -16,10 +16,15 @@ import (
 // nativeEngine serves OpenAI's clients from an OpenAI backend.
 func nativeEngine(tb testing.TB) *Engine {
 	tb.Helper()
-	g, err := ir.Load("test.yaml", []byte(`backends: {a: {provider: openai, url: "http://127.0.0.1:1", key: k}}
+	return engineOf(tb, `backends: {a: {provider: openai, url: "http://127.0.0.1:1", key: k}}
 routes: [{match: {path: /}, to: a}]
-telemetry: {traces: []}
-`), ir.LoadOptions{})
+`, telemetry.Options{})
+}
+
+// engineOf serves conf, recording as o says.
+func engineOf(tb testing.TB, conf string, o telemetry.Options) *Engine {
+	tb.Helper()
+	g, err := ir.Load("test.yaml", []byte("telemetry: {traces: []}\n"+conf), ir.LoadOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -27,7 +32,8 @@ telemetry: {traces: []}
 	if err != nil {
 		tb.Fatal(err)
 	}
-	traces, err := telemetry.New(tb.Context(), g.Telemetry, telemetry.Options{Version: "test", Logger: slog.New(slog.DiscardHandler)})
+	o.Version, o.Logger = "test", slog.New(slog.DiscardHandler)
+	traces, err := telemetry.New(tb.Context(), g.Telemetry, o)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/telemetry"
 )
 
 // maxPlan bounds the attempts of one call.
@@ -66,6 +67,33 @@ func (p *plan) draw(group []target, attempts int) {
 			}
 		}
 	}
+}
+
+// Ahead appends to dst the backends of the attempts that may follow the present one, in order. Those at targets that the
+// request cannot be put for are left out, as Attempt leaves them out. It is for data planes that have to know beforehand, and
+// costs a translation for each further target that needs one.
+func (c *Call) Ahead(dst []*Backend) []*Backend {
+	tried := c.attempt.target
+	fits, known := true, tried
+	for _, t := range c.plan.steps[c.step:c.plan.n] {
+		if t != known {
+			fits, known = t == tried || c.fits(t), t
+		}
+		if fits {
+			dst = append(dst, t.backend)
+		}
+	}
+	return dst
+}
+
+// fits reports whether the request can be put for t, and signed if need be.
+func (c *Call) fits(t *target) bool {
+	dropped := c.loss.Dropped
+	c.loss.Dropped = nil
+	a := Attempt{call: c, target: t, Backend: t.backend, span: telemetry.NoSpan}
+	err := a.build()
+	c.loss.Dropped = dropped
+	return err == nil
 }
 
 // retryRule is a compiled ir.Retry.

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -105,22 +104,9 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown provider %q", c.Provider)
 	}
-	raw := c.URL
-	if raw == "" {
-		raw = p.URL
-	}
-	if c.Demo && c.URL == "" {
-		raw = env.DemoURL
-	}
-	if raw == "" && c.Provider == "vertexai" {
-		raw = vertexHost(c.Location)
-	}
-	if raw == "" && c.Provider == "bedrock" {
-		raw = bedrockHost(c.Region)
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("url %q: want http(s)://host[:port][/path]", raw)
+	u, err := provider.Address(c, env.DemoURL)
+	if err != nil {
+		return nil, err
 	}
 	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
 		System: p.System, provider: p, prices: compilePrices(c.Prices), base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
@@ -133,15 +119,6 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 	}
 	return b, nil
 }
-
-func vertexHost(location string) string {
-	if location == "" || location == "global" {
-		return "https://aiplatform.googleapis.com"
-	}
-	return "https://" + location + "-aiplatform.googleapis.com"
-}
-
-func bedrockHost(region string) string { return "https://bedrock-runtime." + region + ".amazonaws.com" }
 
 func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Route, error) {
 	m, path, err := compileMatch(&c.Match)

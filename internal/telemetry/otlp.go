@@ -70,12 +70,13 @@ const (
 	flagIsRemote    = 1 << 9
 )
 
-// appendTrace appends every span of t as a field of ScopeSpans. Text becomes valid UTF-8 on the way: protobuf allows no
+// appendTrace appends every span of t's that is ours as a field of ScopeSpans. Text becomes valid UTF-8 on the way: protobuf allows no
 // other, and a collector refuses a whole request for one bad string.
 func appendTrace(dst []byte, t *Trace) []byte {
 	state := t.State.String()
-	for i := range t.Spans {
-		dst = appendSpan(dst, t, &t.Spans[i], state)
+	spans := t.ours()
+	for i := range spans {
+		dst = appendSpan(dst, t, &spans[i], state)
 	}
 	return dst
 }

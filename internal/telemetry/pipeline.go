@@ -195,7 +195,7 @@ func (p *Pipeline) Finish(t *Trace) {
 	if p.console != nil {
 		p.console(t)
 	}
-	if t.Sampled && len(p.sinks) > 0 && len(t.Spans) > 0 {
+	if t.Sampled && len(p.sinks) > 0 && len(t.ours()) > 0 {
 		p.export(t)
 	}
 	t.reset()
@@ -215,7 +215,7 @@ func (p *Pipeline) export(t *Trace) {
 		t.buf = t.shrink(t.buf[:0])
 	}
 	for _, s := range p.sinks {
-		s.add(t.buf, len(t.Spans), t.Lost)
+		s.add(t.buf, len(t.ours()), t.Lost)
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 // SpanRef names a span of a Trace.
 type SpanRef int
 
-// Root is the first span of a trace: SERVER in the native data plane.
+// Root is the first span of a trace: SERVER, ours or that of a process in front of this one.
 const Root SpanRef = 0
 
 // NoSpan names no span.
@@ -43,6 +43,7 @@ type Trace struct {
 	Spans   []Span
 	Lost    int // spans over MaxSpans
 
+	server  trace.SpanID    // the root's id, when another process records it; zero otherwise
 	random  bool            // trace flag "random" (W3C Trace Context Level 2)
 	base    time.Time       // of all timestamps: wall clock once, then monotonic differences
 	baggage string          // the caller's header as it came, forwarded by the fast path of propagation

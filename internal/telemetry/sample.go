@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spanway/spanway/internal/ir"
 )
@@ -43,11 +44,11 @@ func newSampler(c ir.Sampler) (sampler, error) {
 	return s, nil
 }
 
-// sample decides for t, whose id and parent are set.
-func (s sampler) sample(t *Trace) bool {
-	if s.parentBased && t.Parent.IsValid() {
-		return t.Parent.IsSampled()
+// sample decides for the trace id, the part of it that is recorded here being below parent, if that is valid.
+func (s sampler) sample(id trace.TraceID, parent trace.SpanContext) bool {
+	if s.parentBased && parent.IsValid() {
+		return parent.IsSampled()
 	}
-	r := s.root.ShouldSample(sdktrace.SamplingParameters{ParentContext: context.Background(), TraceID: t.ID})
+	r := s.root.ShouldSample(sdktrace.SamplingParameters{ParentContext: context.Background(), TraceID: id})
 	return r.Decision == sdktrace.RecordAndSample
 }

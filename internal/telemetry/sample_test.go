@@ -43,7 +43,7 @@ func TestSamplersAgreeWithTheSDK(t *testing.T) {
 				})
 				ctx = trace.ContextWithRemoteSpanContext(ctx, tr.Parent)
 			}
-			got := s.sample(tr)
+			got := s.sample(tr.ID, tr.Parent)
 			d := want.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: tr.ID}).Decision
 			if got != (d == sdktrace.RecordAndSample) {
 				t.Fatalf("%s: %v for trace %v with parent %v, the SDK decides %v", name, got, tr.ID, tr.Parent, d)

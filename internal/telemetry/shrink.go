@@ -16,8 +16,8 @@ const maxShrunkList = 32
 // shrink makes t, whose encoding is too large by itself, small enough: its longest texts are cut first, JSON at the texts
 // within it, then events and attributes with computed names are left out. It returns the encoding, appended to dst.
 func (t *Trace) shrink(dst []byte) []byte {
-	if len(t.Spans) > 0 {
-		t.Spans[0].Bool(SpanwayTruncated, true)
+	if spans := t.ours(); len(spans) > 0 {
+		spans[0].Bool(SpanwayTruncated, true)
 	}
 	start := len(dst)
 	for _, limit := range shrinkSteps {

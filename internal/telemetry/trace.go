@@ -19,6 +19,28 @@ const (
 // Start begins the record of a call that came with h: it extracts the caller's trace context, makes the trace's id where
 // there is none, and takes the head sampler's decision. The record has no span yet. It is safe for concurrent use.
 func (p *Pipeline) Start(h http.Header) *Trace {
+	t := p.begin(h)
+	if !t.Parent.IsValid() {
+		t.ID = newTraceID()
+	}
+	t.Sampled = p.sampler.sample(t.ID, t.Parent)
+	return t
+}
+
+// StartUnder is Start for a call whose SERVER span, server, is recorded by another process, which stands in front of this one.
+// The record has that span all the same, as its root and with its ids, but it is not exported. Where the sampler follows its
+// parent's decision, it is server's.
+func (p *Pipeline) StartUnder(h http.Header, server trace.SpanContext) *Trace {
+	t := p.begin(h)
+	if t.Parent.TraceID() != server.TraceID() { // in a format that the other process does not read
+		t.Parent, t.State, t.random = trace.SpanContext{}, trace.TraceState{}, false
+	}
+	t.ID, t.server = server.TraceID(), server.SpanID()
+	t.Sampled = p.sampler.sample(t.ID, server)
+	return t
+}
+
+func (p *Pipeline) begin(h http.Header) *Trace {
 	t := p.records.Get().(*Trace)
 	t.base = time.Now()
 	p.propagation.extract(t, h)
@@ -26,11 +48,22 @@ func (p *Pipeline) Start(h http.Header) *Trace {
 		t.ID = t.Parent.TraceID()
 		t.State = t.Parent.TraceState()
 		t.random = t.Parent.TraceFlags()&trace.FlagsRandom != 0
-	} else {
-		t.ID = newTraceID()
 	}
-	t.Sampled = p.sampler.sample(t)
 	return t
+}
+
+// ParseServer reads the ids of a SERVER span that another process records, as lower-case hexadecimal digits with a dash
+// between them: trace id, span id. The result is not valid when s is not.
+func ParseServer(s string, sampled bool) trace.SpanContext {
+	const dash = 2 * len(trace.TraceID{})
+	c := trace.SpanContextConfig{Remote: true}
+	if len(s) != dash+1+2*len(trace.SpanID{}) || s[dash] != '-' || !decodeHex(c.TraceID[:], s[:dash]) || !decodeHex(c.SpanID[:], s[dash+1:]) {
+		return trace.SpanContext{}
+	}
+	if sampled {
+		c.TraceFlags = trace.FlagsSampled
+	}
+	return trace.NewSpanContext(c)
 }
 
 // StartSpan adds a span that began at at, as a child of parent; with NoSpan as a child of the caller's span, or as a root
@@ -52,9 +85,12 @@ func (t *Trace) StartSpan(name string, k Kind, parent SpanRef, at time.Time) Spa
 	}
 	s.ID, s.Name, s.Kind, s.Start = newSpanID(), name, k, at
 	if parent >= 0 && int(parent) < n {
-		s.Parent = t.Spans[parent].ID
+		s.Parent, s.remoteParent = t.Spans[parent].ID, parent == Root && t.server.IsValid()
 	} else {
 		s.Parent, s.remoteParent = t.Parent.SpanID(), t.Parent.IsValid()
+	}
+	if n == 0 && t.server.IsValid() {
+		s.ID = t.server
 	}
 	return SpanRef(n)
 }
@@ -74,6 +110,14 @@ func (t *Trace) EndSpan(r SpanRef, at time.Time) {
 	if s := t.Span(r); s.End.IsZero() {
 		s.End = at
 	}
+}
+
+// ours are the spans that this process exports.
+func (t *Trace) ours() []Span {
+	if t.server.IsValid() && len(t.Spans) > 0 {
+		return t.Spans[1:]
+	}
+	return t.Spans
 }
 
 // endOpen ends every open span at at.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -125,6 +126,23 @@ func TestRecycledRecordsAreEmpty(t *testing.T) {
 	}
 	if e := s.Event("e2", time.Now()); len(e.Attrs) != 0 {
 		t.Errorf("recycled event: %+v", e)
+	}
+}
+
+// A root that another process records is not sent a second time.
+func TestServerSpanOfAnotherIsNotExported(t *testing.T) {
+	p := newPipeline(t, ir.Telemetry{}, Options{})
+	tr := p.StartUnder(nil, ParseServer("0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", true))
+	sampleCall(tr, time.Now())
+	spans := decodeSpans(t, appendTrace(nil, tr))
+	if len(spans) != 2 || spans[0].Name != "chat gpt-4o" {
+		t.Fatalf("exported %v", spans)
+	}
+	if got := fmt.Sprintf("%x %x", spans[0].TraceId, spans[0].ParentSpanId); got != "0af7651916cd43dd8448eb211c80319c b7ad6b7169203331" {
+		t.Errorf("chat is in %s", got)
+	}
+	if remote := spans[0].Flags & flagIsRemote; remote == 0 || spans[1].Flags&flagIsRemote != 0 {
+		t.Error("only the parent of chat is in another process")
 	}
 }
 
