@@ -60,8 +60,9 @@ func (s *fieldSet) options(c *Conversation) {
 	s.when(c.Logprobs, FieldLogprobs)
 	s.when(c.TopLogprobs.V > 0, FieldTopLogprobs)
 	s.when(c.InputType != "", FieldInputType)
-	s.when(c.ParallelToolCalls.Set && !c.ParallelToolCalls.V, FieldParallel)
-	s.when(c.ToolChoice != "" && c.ToolChoice != "auto", FieldToolChoice)
+	none := c.ToolChoice == "none"
+	s.when(c.ParallelToolCalls.Set && !c.ParallelToolCalls.V && !none && len(c.Tools) > 0, FieldParallel)
+	s.when(c.ToolChoice != "" && c.ToolChoice != "auto" && (!none || c.HasFunction()), FieldToolChoice)
 }
 
 func (s *fieldSet) tools(tools []Tool) {

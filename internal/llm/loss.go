@@ -99,15 +99,24 @@ func (l *Loss) note(s string) {
 }
 
 // Check tells Field of every field that r and c set and that is not among can, and Extra of all of c's. A value that says no
-// more than its absence does (one choice, a penalty of 0, tools used as the model likes) is not set. Inputs of embeddings that
-// have no neutral form are refused whatever is allowed. provider is for the
-// message: "Anthropic", "Bedrock's Converse API".
+// more than its absence does (one choice, a penalty of 0, tools used as the model likes) is not set. How tools are to be used
+// goes with the last function, whatever can holds. Inputs of embeddings that have no neutral form are refused whatever is
+// allowed. provider is for the message: "Anthropic", "Bedrock's Converse API".
 func (l *Loss) Check(r *Request, c *Conversation, provider string, can ...Field) error {
-	for _, f := range r.set(c) {
+	set := r.set(c)
+	for _, f := range set {
 		if slices.Contains(can, f) {
 			continue
 		}
 		if err := l.Field(r, f, provider+" has nothing like it"); err != nil {
+			return err
+		}
+	}
+	for _, f := range []Field{FieldToolChoice, FieldParallel} {
+		if c.HasFunction() || !slices.Contains(set, f) {
+			continue
+		}
+		if err := l.Field(r, f, "there is no function to call"); err != nil {
 			return err
 		}
 	}
@@ -120,4 +129,28 @@ func (l *Loss) Check(r *Request, c *Conversation, provider string, can ...Field)
 		}
 	}
 	return nil
+}
+
+// Reasoning is how much r and c have the model reason, for providers that are told one of it: whether, or how much. thinking is
+// "on", "off" or "" as in a Conversation, and level an effort that is not none, in lower case. An effort of none turns reasoning
+// off. What says otherwise than c.Thinking is told Field: an effort, and a budget of what is off, which a builder has to leave
+// out.
+func (l *Loss) Reasoning(r *Request, c *Conversation) (thinking, level string, err error) {
+	thinking, level = c.Thinking, r.Params.Effort()
+	if level == "none" {
+		level = ""
+		switch thinking {
+		case "":
+			thinking = "off"
+		case "on":
+			err = l.Field(r, FieldEffort, "reasoning is turned on")
+		}
+	}
+	if thinking == "off" && level != "" {
+		level, err = "", l.Field(r, FieldEffort, "reasoning is turned off")
+	}
+	if err == nil && thinking == "off" && c.ThinkingBudget.V > 0 {
+		err = l.Field(r, FieldThinkingBudget, "reasoning is turned off")
+	}
+	return thinking, level, err
 }

@@ -1,5 +1,7 @@
 package llm
 
+import "slices"
+
 // Request is one parsed LLM request. Only what one scan of the body yields is filled in; the conversation is decoded when
 // somebody asks for it. A Request belongs to one goroutine at a time.
 type Request struct {
@@ -122,6 +124,19 @@ type Conversation struct {
 	// Extra is what the request asks for that has no neutral form, so that no other dialect can carry it. Members that say
 	// no more than their absence does (null, a documented default) are not among it.
 	Extra []Extra
+}
+
+// HasFunction reports whether there is a function among the tools: other tools are untranslatable.
+func (c *Conversation) HasFunction() bool {
+	return slices.ContainsFunc(c.Tools, func(t Tool) bool { return t.Raw == nil })
+}
+
+// ThinkingField is the field by which a request whose reasoning is off turns it off: an effort of none does too.
+func (c *Conversation) ThinkingField() Field {
+	if c.Thinking == "" {
+		return FieldEffort
+	}
+	return FieldThinking
 }
 
 // Extra is a member of a request without a neutral form.

@@ -130,6 +130,9 @@ func (b *builder) thinking(c *llm.Conversation, p *llm.Params) {
 		b.out.Thinking = &thinking{Type: "disabled"}
 		return
 	}
+	if p.Effort() == "none" {
+		b.lose(llm.FieldEffort, "thinking is turned on")
+	}
 	budget := b.budget(c, p)
 	if c.Thinking == "" && budget == 0 && !c.ShowThinking.V {
 		return
@@ -191,12 +194,8 @@ func (b *builder) tools(c *llm.Conversation) {
 		}
 		q.Tools = append(q.Tools, tool{Name: t.Name, Description: t.Description, InputSchema: schema, Strict: dialect.Pointer(t.Strict), Cache: b.cache(t.Cache)})
 	}
-	forced := c.ToolChoice == "required" || c.ToolChoice == "tool"
 	if len(q.Tools) == 0 {
-		if forced {
-			b.lose(llm.FieldToolChoice, "there is no tool to choose")
-		}
-		return
+		return // Check has told
 	}
 	choice := toolChoice{Type: "auto"}
 	switch c.ToolChoice {

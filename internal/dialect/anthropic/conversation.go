@@ -151,9 +151,10 @@ func (d bodyReader) thinking(v []byte) {
 	})
 }
 
-func (d bodyReader) toolChoice(v []byte) {
+// toolChoice reads which tools are to be called. Only a choice of one tool has its name.
+func (d bodyReader) toolChoice(choice []byte) {
 	c := d.c
-	d.object("tool_choice", v, func(key string, v []byte) bool {
+	d.object("tool_choice", choice, func(key string, v []byte) bool {
 		switch key {
 		case "type":
 			switch w := string(word(v)); w {
@@ -165,6 +166,9 @@ func (d bodyReader) toolChoice(v []byte) {
 				return false
 			}
 		case "name":
+			if string(word(jsonscan.Get(choice, "type"))) != "tool" {
+				return false
+			}
 			c.ToolChoiceName = jsonscan.String(v)
 		case "disable_parallel_tool_use":
 			c.ParallelToolCalls = llm.Some(!jsonscan.Bool(v))

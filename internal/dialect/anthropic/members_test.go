@@ -25,6 +25,8 @@ func TestConversationExtra(t *testing.T) {
 		{`{"metadata":{"a":1},"output_config":{"effort":"low","task_budget":1,"format":{"type":"json_schema","name":"n","schema":{},"z":1}},
 			"thinking":{"type":"often","display":"loud","x":1},"tool_choice":{"type":"all","x":1}}`,
 			[]string{"metadata.a", "output_config.task_budget", "output_config.format.z", "thinking.type", "thinking.display", "thinking.x", "tool_choice.type", "tool_choice.x"}},
+		{`{"tool_choice":{"name":"f","type":"auto"}}`, []string{"tool_choice.name"}},
+		{`{"tool_choice":{"name":"f","type":"tool"}}`, nil},
 		{`{"thinking":true,"tool_choice":"any"}`, []string{"thinking", "tool_choice"}},
 		{`{"tools":[{"name":"f","defer_loading":false,"allowed_callers":["direct"],"strict":null,"eager_input_streaming":null},
 			{"name":"g","defer_loading":true,"allowed_callers":["x"],"input_examples":[{}],"eager_input_streaming":false}]}`,

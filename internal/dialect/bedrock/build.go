@@ -133,8 +133,11 @@ func (b *builder) thinking(c *llm.Conversation, p *llm.Params) {
 	effort, mode := p.Effort(), c.Thinking
 	if effort == "none" {
 		effort = ""
-		if mode == "" {
+		switch mode {
+		case "":
 			mode = "off"
+		case "on":
+			b.lose(llm.FieldEffort, "reasoning is turned on")
 		}
 	}
 	switch b.family {
@@ -149,12 +152,12 @@ func (b *builder) thinking(c *llm.Conversation, p *llm.Params) {
 			b.modelField("reasoning_effort", effort)
 		}
 		if mode == "off" {
-			b.lose(thinkingField(c), "the model always reasons")
+			b.lose(c.ThinkingField(), "the model always reasons")
 		}
 	default:
 		b.effort(effort)
 		if mode != "" {
-			b.lose(thinkingField(c), "Bedrock's Converse API has it for models of Anthropic and Amazon (Nova) only, which the model's id has to name")
+			b.lose(c.ThinkingField(), "Bedrock's Converse API has it for models of Anthropic and Amazon (Nova) only, which the model's id has to name")
 		}
 	}
 	if c.ThinkingBudget.Set {
@@ -163,14 +166,6 @@ func (b *builder) thinking(c *llm.Conversation, p *llm.Params) {
 	if c.ShowThinking.Set && !c.ShowThinking.V {
 		b.lose(llm.FieldShowThinking, "the model shows all of its reasoning")
 	}
-}
-
-// thinkingField is the field that turns thinking on or off.
-func thinkingField(c *llm.Conversation) llm.Field {
-	if c.Thinking == "" {
-		return llm.FieldEffort
-	}
-	return llm.FieldThinking
 }
 
 // effort sets the effort that Converse itself has a member for.
@@ -212,12 +207,18 @@ func (b *builder) claudeThinking(c *llm.Conversation, mode string) {
 func (b *builder) novaReasoning(mode, effort string) {
 	switch {
 	case mode == "off":
+		if effort != "" {
+			b.lose(llm.FieldEffort, "reasoning is turned off")
+		}
 		b.modelField("reasoningConfig", map[string]any{"type": "disabled"})
+		return
 	case effort == "low" || effort == "medium" || effort == "high":
 		b.modelField("reasoningConfig", map[string]any{"type": "enabled", "maxReasoningEffort": effort})
+		return
 	case effort != "":
 		b.lose(llm.FieldEffort, "Nova's efforts are low, medium and high")
-	case mode != "":
+	}
+	if mode != "" {
 		b.lose(llm.FieldThinking, "Nova reasons with an effort of low, medium or high")
 	}
 }
@@ -266,10 +267,7 @@ func (b *builder) tools(c *llm.Conversation) {
 		}
 	}
 	if len(q.Tools) == 0 {
-		if c.ToolChoice == "required" || c.ToolChoice == "tool" {
-			b.lose(llm.FieldToolChoice, "there is no tool to choose")
-		}
-		return
+		return // Check has told
 	}
 	own := map[string]any{"type": "auto"}
 	switch c.ToolChoice {
@@ -283,7 +281,8 @@ func (b *builder) tools(c *llm.Conversation) {
 	default:
 		b.lose(llm.FieldToolChoice, "Bedrock's are auto, any and tool")
 		if c.ToolChoice == "none" && !b.ids.seen {
-			return // where that is not refused: no tools are nearer to it than any
+			b.withoutTools(c.Tools) // where that is not refused: none is nearer to it than any
+			return
 		}
 	}
 	b.out.Tools = &q
@@ -296,6 +295,21 @@ func (b *builder) tools(c *llm.Conversation) {
 	}
 	own["disable_parallel_tool_use"] = true
 	b.modelField("tool_choice", own)
+}
+
+// withoutTools tells what goes with tools that are left out.
+func (b *builder) withoutTools(tools []llm.Tool) {
+	const why = "none of them is to be called"
+	b.lose(llm.FieldTools, why)
+	for i := range tools {
+		t := &tools[i]
+		if t.Strict.V {
+			b.lose(llm.FieldStrict, why)
+		}
+		if t.Cache != "" {
+			b.lose(llm.FieldCache, why)
+		}
+	}
 }
 
 // cache is a mark, as Part.Cache says it; nil when there is none.

@@ -61,6 +61,8 @@ func TestBuildRequest(t *testing.T) {
 		{name: "an effort that there is not", model: claudeID, params: llm.Params{ReasoningLevel: "minimal"}, c: llm.Conversation{Messages: hi}, refused: "reasoning_effort"},
 		{name: "reasoning of Nova", model: novaID, params: llm.Params{ReasoningLevel: "low"}, c: llm.Conversation{Messages: hi, Thinking: "on"},
 			want: `{"messages":[{"role":"user","content":[{"text":"hi"}]}],"additionalModelRequestFields":{"reasoningConfig":{"type":"enabled","maxReasoningEffort":"low"}}}`},
+		{name: "an effort of reasoning that is off, for Nova", model: novaID, params: llm.Params{ReasoningLevel: "low"}, c: llm.Conversation{Messages: hi, Thinking: "off"}, refused: "reasoning_effort"},
+		{name: "an effort of none of reasoning that is on", model: claudeID, params: llm.Params{ReasoningLevel: "none"}, c: llm.Conversation{Messages: hi, Thinking: "on"}, refused: "reasoning_effort"},
 		{name: "a budget for Nova", model: novaID, c: llm.Conversation{Messages: hi, ThinkingBudget: llm.Some(int64(2000))}, refused: "thinking.budget_tokens"},
 		{name: "reasoning of gpt-oss", model: "openai.gpt-oss-120b-1:0", params: llm.Params{ReasoningLevel: "low"}, c: llm.Conversation{Messages: hi},
 			want: `{"messages":[{"role":"user","content":[{"text":"hi"}]}],"additionalModelRequestFields":{"reasoning_effort":"low"}}`},
@@ -178,7 +180,7 @@ func TestBuildMessages(t *testing.T) {
 }
 
 func TestBuildLossy(t *testing.T) {
-	c := &llm.Conversation{User: "u", Tools: []llm.Tool{{Name: "f"}}, ToolChoice: "none", Messages: []llm.Message{
+	c := &llm.Conversation{User: "u", Tools: []llm.Tool{{Name: "f", Strict: llm.Some(true), Cache: "5m"}}, ToolChoice: "none", Messages: []llm.Message{
 		user(text("hi"), llm.Part{Kind: llm.PartURI, URI: "https://example.com/a.png"}, llm.Part{Kind: llm.PartOther})}}
 	loss := &llm.Loss{Allow: true}
 	_, body, err := d.BuildRequest(request(llm.Params{Seed: llm.Some(int64(1)), TopK: llm.Some(0.5)}, c), "m", loss)
@@ -188,7 +190,7 @@ func TestBuildLossy(t *testing.T) {
 	if diff := cmp.Diff(decoded(t, `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`), decoded(t, string(body))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"seed", "user", "top_k", "messages.image_url", "messages.content", "tool_choice"}, loss.Dropped); diff != "" {
+	if diff := cmp.Diff([]string{"seed", "user", "top_k", "messages.image_url", "messages.content", "tool_choice", "tools", "tools.strict", "cache_control"}, loss.Dropped); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 	r := llm.NewRequest(llm.OpenAIImages, llm.OpenAI, llm.OpGenerateContent, nil, saying{c})

@@ -105,12 +105,12 @@ func (d invokeBody) tool(v []byte) {
 }
 
 func (d invokeBody) toolChoice(v []byte) {
-	choice := jsonscan.String(v)
+	choice, name := jsonscan.String(v), ""
 	if jsonscan.KindOf(v) == jsonscan.Dict {
 		choice = word(member(v, "type"))
-		d.c.ToolChoiceName = jsonscan.String(member(v, "name"))
+		name = jsonscan.String(member(v, "name"))
 		if f := member(v, "function"); f != nil {
-			d.c.ToolChoiceName = jsonscan.String(member(f, "name"))
+			name = jsonscan.String(member(f, "name"))
 		}
 		if off := member(v, "disable_parallel_tool_use"); off != nil {
 			d.c.ParallelToolCalls = llm.Some(!jsonscan.Bool(off))
@@ -120,7 +120,7 @@ func (d invokeBody) toolChoice(v []byte) {
 	case "any", "required":
 		d.c.ToolChoice = "required"
 	case "tool", "function":
-		d.c.ToolChoice = "tool"
+		d.c.ToolChoice, d.c.ToolChoiceName = "tool", name
 	case "auto", "none":
 		d.c.ToolChoice = choice
 	}

@@ -118,15 +118,22 @@ func (b *builder) format() error {
 // which is to reason without a bound. What a model reasons is always part of its answer.
 func (b *builder) thinking() error {
 	c := b.conversation
-	state := c.Thinking
-	switch effort := b.request.Params.Effort(); effort {
-	case "":
-	case "none":
-		state = "off"
-	case "high":
-		state = "on"
+	state, effort, err := b.loss.Reasoning(b.request, c)
+	if err != nil {
+		return err
+	}
+	why := ""
+	switch {
+	case effort == "":
+	case effort != "high":
+		why = "Cohere's models reason with none or high, not " + effort
+	case c.ThinkingBudget.Set:
+		why = "Cohere's models reason with an effort of high, or within a budget"
 	default:
-		if err := b.loss.Field(b.request, llm.FieldEffort, "Cohere's models reason with none or high, not "+effort); err != nil {
+		state = "on"
+	}
+	if why != "" {
+		if err := b.loss.Field(b.request, llm.FieldEffort, why); err != nil {
 			return err
 		}
 	}

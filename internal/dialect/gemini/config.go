@@ -61,35 +61,33 @@ func thinks(model string) int {
 
 // budgets stand for other providers' levels with Gemini 2.5, as in Google's own compatibility layer ("OpenAI compatibility",
 // section "Thinking").
-var budgets = map[string]int64{"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
+var budgets = map[string]int64{"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 
 // thinking translates how much the model is to think; nil when that is left to it.
 func (b *builder) thinking(c *llm.Conversation) (*thinkingConfig, error) {
 	var t thinkingConfig
-	how, level, mode, budget := thinks(b.model), b.r.Params.Effort(), c.Thinking, c.ThinkingBudget
-	if budget.Set {
-		mode = "on"
-		if how == never {
-			return nil, b.cannot(llm.FieldThinkingBudget, "the model does not think")
-		}
-		if level != "" {
-			if err := b.cannot(llm.FieldEffort, "Gemini takes a level or a budget, not both"); err != nil {
-				return nil, err
-			}
-			level = ""
-		}
-		t.ThinkingBudget = &budget.V
+	how := thinks(b.model)
+	mode, level, err := b.loss.Reasoning(b.r, c)
+	if err != nil {
+		return nil, err
 	}
-	if mode == "off" && level != "" && level != "none" {
-		if err := b.cannot(llm.FieldEffort, "thinking is turned off"); err != nil {
-			return nil, err
+	switch budget := c.ThinkingBudget; {
+	case !budget.Set || mode == "off":
+	case how == never:
+		err = b.cannot(llm.FieldThinkingBudget, "the model does not think")
+	default:
+		mode, t.ThinkingBudget = "on", &budget.V
+		if level != "" {
+			level, err = "", b.cannot(llm.FieldEffort, "Gemini takes a level or a budget, not both")
 		}
-		level = ""
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := b.level(&t, how, level); err != nil {
 		return nil, err
 	}
-	if err := b.mode(&t, how, mode); err != nil {
+	if err := b.mode(&t, how, mode, c.ThinkingField()); err != nil {
 		return nil, err
 	}
 	// Where thinking is turned on its text is part of the answer unless the request says otherwise.
@@ -103,23 +101,21 @@ func (b *builder) thinking(c *llm.Conversation) (*thinkingConfig, error) {
 func (b *builder) level(t *thinkingConfig, how int, level string) error {
 	n, known := budgets[level]
 	switch {
-	case level == "", how == never && level == "none":
+	case level == "":
 	case how == never:
 		return b.cannot(llm.FieldEffort, "the model does not think")
 	case !known:
 		return b.cannot(llm.FieldEffort, "Gemini knows minimal, low, medium and high")
-	case how == byBudget, how == either && level == "none":
+	case how == byBudget:
 		t.ThinkingBudget = &n
-	case level == "none":
-		return b.cannot(llm.FieldEffort, "Gemini's thinking models from Gemini 3 on always think")
 	default:
 		t.ThinkingLevel = level
 	}
 	return nil
 }
 
-// mode turns thinking on or off, where level and budget do not say.
-func (b *builder) mode(t *thinkingConfig, how int, mode string) error {
+// mode turns thinking on or off, where level and budget do not say. The request says so by field.
+func (b *builder) mode(t *thinkingConfig, how int, mode string, field llm.Field) error {
 	switch {
 	case mode == "" || t.ThinkingBudget != nil || t.ThinkingLevel != "":
 	case mode == "on" && how == never:
@@ -130,7 +126,7 @@ func (b *builder) mode(t *thinkingConfig, how int, mode string) error {
 	case mode == "off" && (how == byBudget || how == either):
 		t.ThinkingBudget = new(int64)
 	case mode == "off" && how == byLevel:
-		return b.cannot(llm.FieldThinking, "Gemini's thinking models from Gemini 3 on always think")
+		return b.cannot(field, "Gemini's thinking models from Gemini 3 on always think")
 	}
 	return nil
 }

@@ -133,20 +133,26 @@ func (b *builder) params() error {
 
 // reasoning asks for reasoning as far as the request does. Mistral knows two levels, and always shows what it reasons.
 func (b *builder) reasoning() error {
-	level := b.r.Params.Effort()
-	switch b.c.Thinking {
-	case "on":
-		level = cmp.Or(level, "high")
-	case "off":
-		level = "none"
+	thinking, level, err := b.loss.Reasoning(b.r, b.c)
+	if err != nil {
+		return err
 	}
-	if b.c.ShowThinking.Set && !b.c.ShowThinking.V && level != "none" {
+	if b.c.ShowThinking.Set && !b.c.ShowThinking.V && thinking != "off" {
 		if err := b.loss.Field(b.r, llm.FieldShowThinking, "Mistral's models show their reasoning"); err != nil {
 			return err
 		}
 	}
-	if level != "" && level != "none" && level != "high" {
-		return b.loss.Field(b.r, llm.FieldEffort, "Mistral's models know the levels none and high")
+	if level != "" && level != "high" {
+		if err := b.loss.Field(b.r, llm.FieldEffort, "Mistral's models know the levels none and high"); err != nil {
+			return err
+		}
+		level = ""
+	}
+	switch thinking {
+	case "on":
+		level = "high"
+	case "off":
+		level = "none"
 	}
 	b.out.ReasoningEffort = level
 	return nil

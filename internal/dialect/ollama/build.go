@@ -108,26 +108,26 @@ func (b *builder) options(out *chatRequest, _ *llm.Conversation) error {
 
 // think translates how much the model is to think. What it thinks is part of the answer whenever it does.
 func (b *builder) think(out *chatRequest, c *llm.Conversation) error {
-	if c.ShowThinking.Set && !c.ShowThinking.V && c.Thinking != "off" {
+	thinking, level, err := b.loss.Reasoning(b.r, c)
+	if err != nil {
+		return err
+	}
+	if c.ShowThinking.Set && !c.ShowThinking.V && thinking != "off" {
 		if err := b.cannot(llm.FieldShowThinking, "Ollama shows what a model thinks"); err != nil {
 			return err
 		}
 	}
-	if c.ShowThinking.V && c.Thinking == "" && b.r.Params.ReasoningLevel == "" {
+	if c.ShowThinking.V && thinking == "" && level == "" {
 		if err := b.cannot(llm.FieldShowThinking, "Ollama shows what a model thinks, and is asked for it only by having it think"); err != nil {
 			return err
 		}
 	}
-	if c.Thinking != "" {
-		out.Think = c.Thinking == "on"
+	if thinking != "" {
+		out.Think = thinking == "on"
 	}
-	switch level := b.r.Params.Effort(); {
-	case level == "":
-	case c.Thinking == "off" && level != "none":
-		return b.cannot(llm.FieldEffort, "thinking is turned off")
-	case level == "none":
-		out.Think = false
-	case level == "low" || level == "medium" || level == "high":
+	switch level {
+	case "":
+	case "low", "medium", "high":
 		out.Think = level
 	default:
 		return b.cannot(llm.FieldEffort, "Ollama knows low, medium and high")
@@ -206,7 +206,7 @@ func (b *builder) add(m *message, p *llm.Part) error {
 func (b *builder) tools(out *chatRequest, c *llm.Conversation) error {
 	switch c.ToolChoice {
 	case "none":
-		if len(c.Tools) == 0 {
+		if !c.HasFunction() {
 			return nil
 		}
 		if err := b.cannot(llm.FieldToolChoice, "Ollama leaves it to the model whether it calls a tool"); err != nil {

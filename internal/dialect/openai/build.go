@@ -126,7 +126,7 @@ func (b *builder) params(p *llm.Params, c *llm.Conversation) error {
 	if len(p.Stop) > 0 {
 		b.strings("stop", p.Stop)
 	}
-	if err := b.effort(p.Effort(), c.Thinking); err != nil {
+	if err := b.effort(c); err != nil {
 		return err
 	}
 	return b.tier(p.ServiceTier)
@@ -143,10 +143,15 @@ func (b *builder) strings(k string, list []string) {
 
 // effort appends how much to reason (API reference, reasoning_effort). None is how reasoning is turned off; the models before
 // those that reason never do and do not know the member.
-func (b *builder) effort(level, thinking string) error {
+func (b *builder) effort(c *llm.Conversation) error {
+	thinking, level, err := b.loss.Reasoning(b.r, c)
+	if err != nil {
+		return err
+	}
 	switch level {
-	case "none", "minimal", "low", "medium", "high", "xhigh", "max":
+	case "minimal", "low", "medium", "high", "xhigh", "max":
 		b.str("reasoning_effort", level)
+		return nil
 	case "":
 		if thinking == "off" && !unreasoning(b.model) {
 			b.str("reasoning_effort", "none")
@@ -156,7 +161,7 @@ func (b *builder) effort(level, thinking string) error {
 			return err
 		}
 	}
-	if thinking == "on" && level == "" {
+	if thinking == "on" {
 		return b.loss.Field(b.r, llm.FieldThinking, "OpenAI's chat completions takes a level of effort, and nothing that turns reasoning on")
 	}
 	return nil
