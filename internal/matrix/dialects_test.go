@@ -33,21 +33,23 @@ type dialect struct {
 	// adds are what the API demands, so that a request has it whatever the client said.
 	adds []string
 	on   string // the level of reasoning that comes to the same as turning it on; "" = none does
+	// levels is true where a level of reasoning is told only of reasoning that is on: turning it on besides says no more.
+	levels bool
 	// shows is true where reasoning is always part of the answer: a request that it be shown says no more than its absence.
 	shows bool
 }
 
 // dialects are all of them, in the order of the tables.
 var dialects = []dialect{
-	{api: llm.OpenAIChat, title: "OpenAI chat completions", in: openai.Dialect{}, path: "/v1/chat/completions", provider: "OpenAI", out: openai.Dialect{}},
+	{api: llm.OpenAIChat, title: "OpenAI chat completions", in: openai.Dialect{}, path: "/v1/chat/completions", provider: "OpenAI", out: openai.Dialect{}, levels: true},
 	{api: llm.OpenAIResponses, title: "OpenAI Responses", in: openai.Dialect{}, path: "/v1/responses", out: openai.Dialect{}},
 	{api: llm.AnthropicMessages, title: "Anthropic Messages", in: anthropic.Dialect{}, path: "/v1/messages", provider: "Anthropic", out: anthropic.Dialect{},
 		adds: []string{string(llm.FieldMaxTokens)}},
-	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}},
+	{api: llm.GeminiGenerate, title: "Gemini generateContent", in: gemini.Dialect{}, path: "/v1beta/models/m:generateContent", provider: "Gemini, Vertex AI", out: gemini.Dialect{}, levels: true},
 	{api: llm.CohereChat, title: "Cohere chat (v2)", in: cohere.Dialect{}, path: "/v2/chat", provider: "Cohere", out: cohere.Dialect{}, on: "high", shows: true},
 	{api: llm.BedrockConverse, title: "Bedrock Converse", in: bedrock.Dialect{}, path: "/model/m/converse", provider: "Bedrock", out: bedrock.Dialect{}, shows: true},
-	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}, shows: true, on: "high"},
-	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}, shows: true},
+	{api: llm.MistralChat, title: "Mistral chat", in: mistral.Dialect{}, path: "/v1/chat/completions", provider: "Mistral", out: mistral.Dialect{}, shows: true, on: "high", levels: true},
+	{api: llm.OllamaChat, title: "Ollama chat", in: ollama.Dialect{}, path: "/api/chat", provider: "Ollama", out: ollama.Dialect{}, shows: true, levels: true},
 }
 
 // backends are the dialects that providers speak.

@@ -104,7 +104,8 @@ func (f facets) options(c *llm.Conversation, output string) {
 	f.set(llm.FieldShowThinking, c.ShowThinking.Set, c.ShowThinking.V)
 	f.set(llm.FieldLogprobs, c.Logprobs, true)
 	f.set(llm.FieldTopLogprobs, c.TopLogprobs.V > 0, c.TopLogprobs.V)
-	f.set(llm.FieldParallel, c.ParallelToolCalls.Set && !c.ParallelToolCalls.V, false)
+	called := len(c.Tools) > 0 && c.ToolChoice != "none" // else there is nothing to call one by one
+	f.set(llm.FieldParallel, called && c.ParallelToolCalls.Set && !c.ParallelToolCalls.V, false)
 	choice := strings.TrimSpace(c.ToolChoice + " " + c.ToolChoiceName)
 	f.set(llm.FieldToolChoice, choice != "" && choice != "auto", choice)
 }

@@ -32,11 +32,62 @@ func FuzzThereAndBack(f *testing.F) {
 				body = merged(t, body, words)
 			}
 		}
-		there := step(t, a, b, body)
-		if a.provider != "" {
-			step(t, b, a, there)
-		}
+		thereAndBack(t, a, b, body)
 	})
+}
+
+// TestPairs holds translations to the same law for two features at once, of every API to every provider: what one feature does to
+// another is where a translation goes wrong in silence.
+func TestPairs(t *testing.T) {
+	base := bases(t, "requests")
+	for i := range dialects {
+		a := &dialects[i]
+		bodies := pairs(t, a, base[string(a.api)])
+		for _, b := range backends() {
+			if native(a, b) {
+				continue
+			}
+			for _, body := range bodies {
+				thereAndBack(t, a, b, body)
+			}
+		}
+	}
+}
+
+// pairs are base with every two features that d's API has words for, each request once: both orders where they differ, because
+// the second feature says anew what the first one said.
+func pairs(t *testing.T, d *dialect, base []byte) [][]byte {
+	t.Helper()
+	features := section(t, "requests")
+	seen := map[string]bool{}
+	var out [][]byte
+	for i := range features {
+		one := features[i].words[string(d.api)]
+		if one == nil {
+			continue
+		}
+		first := merged(t, base, one)
+		for j := range features {
+			two := features[j].words[string(d.api)]
+			if two == nil || i == j {
+				continue
+			}
+			if body := merged(t, first, two); !seen[string(body)] {
+				seen[string(body)] = true
+				out = append(out, body)
+			}
+		}
+	}
+	return out
+}
+
+// thereAndBack is body translated from a's API to b's, and what was built back again where a provider takes it.
+func thereAndBack(t *testing.T, a, b *dialect, body []byte) {
+	t.Helper()
+	there := step(t, a, b, body)
+	if a.provider != "" {
+		step(t, b, a, there)
+	}
 }
 
 // step is body translated from c's API to b's, with what has no place left out.

@@ -128,24 +128,26 @@ func (d *dialect) told(t testing.TB, built []byte, asked facets) facets {
 	t.Helper()
 	f := mustRead(t, d, built)
 	const thinking, effort, display = string(llm.FieldThinking), string(llm.FieldEffort), string(llm.FieldShowThinking)
-	const tools, choice, strict = string(llm.FieldTools), string(llm.FieldToolChoice), string(llm.FieldStrict)
-	const tier = string(llm.FieldServiceTier)
+	const budget, tier = string(llm.FieldThinkingBudget), string(llm.FieldServiceTier)
+	const tools, server, choice = string(llm.FieldTools), string(llm.FieldServerTools), string(llm.FieldToolChoice)
 	if d.on != "" && asked[thinking] == "on" && asked[effort] == nil && f[effort] == d.on {
 		delete(f, effort)
 		f[thinking] = "on"
 	}
-	if d.on != "" && asked[effort] == d.on && asked[thinking] == nil && f[effort] == nil && f[thinking] == "on" {
-		delete(f, thinking)
+	if d.on != "" && asked[effort] == d.on && f[effort] == nil && f[thinking] == "on" && f[budget] == nil {
 		f[effort] = d.on
+		if asked[thinking] == nil {
+			delete(f, thinking)
+		}
+	}
+	if d.levels && asked[thinking] == "on" && f[thinking] == nil && f[effort] != nil {
+		f[thinking] = "on"
 	}
 	if d.shows && asked[display] == true {
 		f[display] = true
 	}
-	if asked[choice] == "none" && f[choice] == nil && f[tools] == nil { // none is offered that could be called
-		f[choice], f[tools], f[strict] = "none", asked[tools], asked[strict]
-		if f[strict] == nil {
-			delete(f, strict)
-		}
+	if asked[choice] == "none" && f[choice] == nil && f[tools] == nil && f[server] == nil { // none is offered that could be called
+		f[choice] = "none"
 	}
 	if extra, _ := f[facetExtra].([]any); asked[tier] != nil && len(extra) == 1 && extra[0] == "serviceTier" {
 		// Bedrock's own, for its clients: each provider prices its tiers.
@@ -193,8 +195,8 @@ func left(t testing.TB, c *dialect, body []byte, dropped []string) map[string]bo
 			out[string(f)] = true
 		}
 	}
-	if out[string(llm.FieldEffort)] {
-		out[string(llm.FieldThinking)] = true // an effort of none
+	if out[string(llm.FieldEffort)] && r.Params.Effort() == "none" { // which is how it turns reasoning off
+		out[string(llm.FieldThinking)] = true
 	}
 	conversation, err := r.Conversation()
 	if err != nil {
