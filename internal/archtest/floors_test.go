@@ -27,6 +27,7 @@ var floors = []floor{
 	{"internal/ir", 0, nil, "the configuration is neutral: any data plane or adapter can read it"},
 	{"internal/upstream", 0, nil, "the HTTP client carries bytes for whoever asks"},
 	{"internal/demo", 0, nil, "the demo provider stands for somebody else's server: sharing code with the gateway would hide its bugs"},
+	{"internal/envoy", 0, nil, "a child process is run and watched, whatever it is for"},
 	{"internal/dialect", 1, nil, "what the wire formats share"},
 	{"internal/dialect/mistral", 1, []string{"internal/dialect", "internal/dialect/openai"}, "Mistral's format is OpenAI's with differences: what is the same is read by the same code"},
 	{"internal/dialect/writer", 1, []string{"internal/dialect", "internal/dialect/openai"}, "Writer's format is OpenAI's with differences: what is the same is read by the same code"},

@@ -1,0 +1,87 @@
+package envoy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer of the administration interface, bytes.
+const maxAnswer = 4 << 20
+
+// drainEvery is how often Drain looks whether something still runs.
+const drainEvery = 10 * time.Millisecond
+
+// ask sends a request to the administration interface. An answer other than 200 is an error.
+func (p *Process) ask(ctx context.Context, method, path string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://envoy"+path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := p.admin.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("envoy's %s answers %d: %.200s", path, resp.StatusCode, body)
+	}
+	return string(body), nil
+}
+
+// Drain makes the child close its listeners at once, and its connections when what runs on them has ended. It returns when
+// neither a request runs nor a byte waits to be sent, or when ctx is over, which is the error then.
+func (p *Process) Drain(ctx context.Context) error {
+	// Only an Envoy that fails its health check closes connections after their response; only without "graceful" does it
+	// close its listeners at once.
+	for _, path := range []string{"/healthcheck/fail", "/drain_listeners"} {
+		if _, err := p.ask(ctx, http.MethodPost, path); err != nil {
+			return fmt.Errorf("drain: %w", err)
+		}
+	}
+	return p.Idle(ctx)
+}
+
+// Idle waits until the child has no request and nothing to send.
+func (p *Process) Idle(ctx context.Context) error {
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for {
+		busy, err := p.busy(ctx)
+		if err != nil {
+			return fmt.Errorf("drain: %w", err)
+		}
+		if busy == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("drain: %w", ctx.Err())
+		}
+	}
+}
+
+// busy is the number of requests that run and of bytes that wait for clients, the administration's own left out.
+func (p *Process) busy(ctx context.Context) (int64, error) {
+	text, err := p.ask(ctx, http.MethodGet, `/stats?filter=^http\..*\.downstream_(rq_active|cx_tx_bytes_buffered)$`)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && !strings.HasPrefix(name, "http.admin.") {
+			sum += n
+		}
+	}
+	return sum, nil
+}
