@@ -26,6 +26,7 @@ var floors = []floor{
 	{"internal/llm", 0, []string{"internal/jsonscan"}, "the neutral model is what all others agree on, so it can know none of them"},
 	{"internal/ir", 0, nil, "the configuration is neutral: any data plane or adapter can read it"},
 	{"internal/upstream", 0, nil, "the HTTP client carries bytes for whoever asks"},
+	{"internal/coding", 0, nil, "a compressed answer is decoded as its bytes come, whoever brings them"},
 	{"internal/demo", 0, nil, "the demo provider stands for somebody else's server: sharing code with the gateway would hide its bugs"},
 	{"internal/envoy", 0, nil, "a child process is run and watched, whatever it is for"},
 	{"internal/dialect", 1, nil, "what the wire formats share"},

@@ -1,80 +1,38 @@
 package proxy
 
 import (
-	"compress/gzip"
 	"errors"
 	"io"
-	"strings"
 	"time"
 
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
-
+	"github.com/spanway/spanway/internal/coding"
 	"github.com/spanway/spanway/internal/upstream"
 )
 
 // Bounds of a response.
 const (
-	decodedPiece = 8 << 10  // what is decompressed at a time, bytes
-	maxDiscard   = 64 << 10 // of an answer that is not used, to keep its connection
-	discardTime  = 50 * time.Millisecond
+	maxDiscard  = 64 << 10 // of an answer that is not used, to keep its connection
+	discardTime = 50 * time.Millisecond
 )
 
 // response is a provider's response body, decompressed where the pipeline has to read it. A provider is asked for identity;
 // one that compresses all the same is decoded as its bytes come.
 type response struct {
 	*upstream.Response
-	decoder io.Reader
-	closer  func()
+	decoder io.ReadCloser // nil when the body is taken as it is
 	buf     []byte
 }
 
 // newResponse wraps r. With inspect a compressed body becomes identity, for the client too, and r's header says so.
 func newResponse(r *upstream.Response, inspect bool) *response {
 	res := &response{Response: r}
-	coding := ""
-	if inspect {
-		coding = strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	}
-	switch coding {
-	case "gzip", "x-gzip":
-		res.decoder = &lazyGzip{src: r}
-	case "br":
-		res.decoder = brotli.NewReader(r)
-	case "zstd":
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return res
-		}
-		res.decoder, res.closer = d, d.Close
-	default:
+	if !inspect {
 		return res
 	}
-	res.buf = make([]byte, decodedPiece)
-	r.Header.Del("Content-Encoding")
-	r.Header.Del("Content-Length")
-	if r.Header.Get("Vary") == "Accept-Encoding" {
-		r.Header.Del("Vary")
+	if c := coding.Undo(r.Header); c != "" {
+		res.decoder, res.buf = coding.NewReader(c, r), make([]byte, coding.Piece)
 	}
 	return res
-}
-
-// lazyGzip reads the gzip header when it is asked for bytes, not before the response's head is relayed.
-type lazyGzip struct {
-	src io.Reader
-	z   *gzip.Reader
-}
-
-// Read implements io.Reader.
-func (l *lazyGzip) Read(p []byte) (int, error) {
-	if l.z == nil {
-		z, err := gzip.NewReader(l.src)
-		if err != nil {
-			return 0, err
-		}
-		l.z = z
-	}
-	return l.z.Read(p)
 }
 
 // next waits for the next bytes of the body, valid until the next call; io.EOF says that it is complete.
@@ -119,8 +77,8 @@ func (r *response) discard() {
 }
 
 func (r *response) close() {
-	if r.closer != nil {
-		r.closer()
+	if r.decoder != nil {
+		_ = r.decoder.Close() // always nil
 	}
 	_ = r.Close() // always nil
 }
