@@ -39,6 +39,7 @@ var floors = []floor{
 	{"internal/callout", 1, nil, "other services are asked by whoever has a question"},
 	{"internal/provider", 2, nil, "the table puts dialects behind names"},
 	{"internal/console", 2, nil, "the terminal shows records"},
+	{"internal/xds", 3, nil, "what Envoy is told follows from the configuration alone, whichever process asks"},
 	{"internal/gateway", 3, nil, "the pipeline is driven by a data plane and knows none"},
 	{"internal/proxy", 4, nil, "a data plane drives the pipeline; data planes never import each other"},
 	{"cmd/*", top, nil, "wiring only"},

@@ -1,0 +1,109 @@
+package xds
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// Boot is what a bootstrap says beside the configuration.
+type Boot struct {
+	// Admin is where Envoy's admin interface listens: unix:PATH or HOST:PORT; "" = nowhere.
+	Admin string
+	// Node is the name by which a Server knows this Envoy.
+	Node string
+	// Control is where a Server listens: unix:PATH or HOST:PORT. Dynamic needs it.
+	Control string
+	// EagerTracing has Envoy export each of its spans at once; for tests.
+	EagerTracing bool
+}
+
+// Static is a bootstrap that holds r whole; r was built without Options.ADS.
+func Static(r *Resources, o Boot) (*bootstrapv3.Bootstrap, error) {
+	b, err := o.bootstrap()
+	if err != nil {
+		return nil, err
+	}
+	b.StaticResources = &bootstrapv3.Bootstrap_StaticResources{Listeners: r.Listeners, Clusters: r.Clusters, Secrets: r.Secrets}
+	return b, nil
+}
+
+// Dynamic is a bootstrap that asks a Server for everything.
+func Dynamic(o Boot) (*bootstrapv3.Bootstrap, error) {
+	b, err := o.bootstrap()
+	if err != nil {
+		return nil, err
+	}
+	var w build
+	control := w.grpcCluster(controlCluster, o.Control)
+	if w.err != nil {
+		return nil, w.err
+	}
+	b.StaticResources = &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{control}}
+	b.DynamicResources = &bootstrapv3.Bootstrap_DynamicResources{LdsConfig: ads(), CdsConfig: ads(), AdsConfig: &corev3.ApiConfigSource{
+		ApiType: corev3.ApiConfigSource_GRPC, TransportApiVersion: corev3.ApiVersion_V3, SetNodeOnFirstMessageOnly: true,
+		GrpcServices: []*corev3.GrpcService{{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
+			EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: controlCluster}}}}}}
+	return b, nil
+}
+
+func (o *Boot) bootstrap() (*bootstrapv3.Bootstrap, error) {
+	node := o.Node
+	if node == "" {
+		node = "spanway"
+	}
+	b := &bootstrapv3.Bootstrap{Node: &corev3.Node{Id: node, Cluster: "spanway"}}
+	if path, ok := strings.CutPrefix(o.Admin, "unix:"); ok {
+		b.Admin = &bootstrapv3.Admin{Address: pipe(path)}
+	} else if o.Admin != "" {
+		host, port, err := splitAddress(o.Admin)
+		if err != nil {
+			return nil, fmt.Errorf("admin: %w", err)
+		}
+		b.Admin = &bootstrapv3.Admin{Address: socket(host, port)}
+	}
+	if o.EagerTracing {
+		layer := &structpb.Struct{Fields: map[string]*structpb.Value{
+			"tracing.opentelemetry.flush_interval_ms": structpb.NewNumberValue(100),
+			"tracing.opentelemetry.min_flush_spans":   structpb.NewNumberValue(1)}}
+		b.LayeredRuntime = &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{
+			{Name: "spanway", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: layer}}}}
+	}
+	return b, nil
+}
+
+// YAML prints m as Envoy reads it.
+func YAML(m proto.Message) ([]byte, error) {
+	j, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("print %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(j, &doc); err != nil {
+		return nil, fmt.Errorf("print %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
+	}
+	plain(&doc)
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(&doc); err != nil {
+		return nil, fmt.Errorf("print %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
+	}
+	return out.Bytes(), nil
+}
+
+// plain takes JSON's brackets and quotes away, where YAML needs none.
+func plain(n *yaml.Node) {
+	n.Style = 0
+	for _, c := range n.Content {
+		plain(c)
+	}
+}

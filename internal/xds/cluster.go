@@ -1,0 +1,192 @@
+package xds
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/spanway/spanway/internal/ir"
+)
+
+// Bounds of connections to providers, as the native data plane's client has them (internal/upstream).
+const (
+	connectTimeout  = 10 * time.Second
+	idleConnection  = 90 * time.Second
+	responseHeadKiB = 64
+	pingInterval    = 30 * time.Second // to a processor that is not on this machine
+	pingTimeout     = 10 * time.Second
+)
+
+// maxResponseHeaders is the most fields that a response's head may have; its bytes are bounded before that.
+const maxResponseHeaders = 1000
+
+const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+// ClusterName is the name of b's cluster when it answers at u: NAME@HASH, eight hex digits of a hash over all that says which
+// server is reached and how. A call that was planned before a reload can so never send its credential to a new place.
+func ClusterName(b *ir.Backend, u *url.URL) string {
+	h := fnv.New32a()
+	t := &b.TLS
+	_, _ = fmt.Fprintf(h, "%q %q %q %q %q %q %q %t", // a hash takes every write
+		u.Scheme, u.Host, b.HTTP2, t.CAFile, t.CertFile, t.KeyFile, t.ServerName, t.InsecureSkipVerify)
+	return fmt.Sprintf("%s@%08x", b.Name, h.Sum32())
+}
+
+// clusters are those of the backends, and of the processor.
+func (b *build) clusters() []*clusterv3.Cluster {
+	none := &clusterv3.Cluster{Name: noneCluster, ClusterDiscoveryType: static, LoadAssignment: &endpointv3.ClusterLoadAssignment{ClusterName: noneCluster}}
+	none.CircuitBreakers = b.breakers()
+	out := []*clusterv3.Cluster{none, b.processorCluster()}
+	for i := range b.g.Backends {
+		out = append(out, b.backendCluster(b.backends[b.g.Backends[i].Name]))
+	}
+	return out
+}
+
+var static = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+
+// backendCluster is that of a backend, whose attempts the processor makes.
+func (b *build) backendCluster(be *backend) *clusterv3.Cluster {
+	c := b.cluster(be.cluster, be.url.Hostname(), portOf(be.url))
+	c.AltStatName = be.Name
+	c.ConnectTimeout = durationpb.New(connectTimeout)
+	c.CircuitBreakers = b.breakers()
+	o := b.protocols(be)
+	o.HttpFilters = b.upstreamFilters()
+	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: b.pack(o)}
+	if be.url.Scheme == "https" {
+		c.TransportSocket = b.clientTLS("backend "+strconv.Quote(be.Name), &be.TLS, be.url.Hostname())
+	}
+	return c
+}
+
+// cluster is a cluster of one host: a fixed address, or a name to look up.
+func (b *build) cluster(name, host string, port uint32) *clusterv3.Cluster {
+	c := &clusterv3.Cluster{Name: name, ClusterDiscoveryType: static, LoadAssignment: assignment(name, socket(host, port))}
+	if _, err := netip.ParseAddr(host); err != nil {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
+		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
+	}
+	return c
+}
+
+// breakers bound what one cluster may hold, by limits.connections: Envoy's defaults (1024 requests, 3 retries at once) would
+// refuse calls that the native data plane carries.
+func (b *build) breakers() *clusterv3.CircuitBreakers {
+	return breakers(uint32(min(b.g.Limits.Connections, math.MaxUint32)))
+}
+
+func breakers(n uint32) *clusterv3.CircuitBreakers {
+	v := wrapperspb.UInt32(n)
+	return &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{
+		{MaxConnections: v, MaxPendingRequests: v, MaxRequests: v, MaxRetries: v}}}
+}
+
+// protocols is how be is spoken to: as ALPN says over TLS, HTTP/2 by prior knowledge, or HTTP/1.1.
+func (b *build) protocols(be *backend) *httpv3.HttpProtocolOptions {
+	o := &httpv3.HttpProtocolOptions{CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
+		IdleTimeout: durationpb.New(idleConnection), MaxResponseHeadersKb: wrapperspb.UInt32(responseHeadKiB),
+		MaxHeadersCount: wrapperspb.UInt32(maxResponseHeaders)}}
+	switch {
+	case be.HTTP2 == "h2c" && be.url.Scheme == "http":
+		o.UpstreamProtocolOptions = explicit(&httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: &corev3.Http2ProtocolOptions{}}})
+	case be.url.Scheme == "https":
+		o.UpstreamProtocolOptions = &httpv3.HttpProtocolOptions_AutoConfig{AutoConfig: &httpv3.HttpProtocolOptions_AutoHttpConfig{
+			HttpProtocolOptions: b.http1(), Http2ProtocolOptions: &corev3.Http2ProtocolOptions{}}}
+	default:
+		o.UpstreamProtocolOptions = explicit(&httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{HttpProtocolOptions: b.http1()}})
+	}
+	return o
+}
+
+func explicit(c *httpv3.HttpProtocolOptions_ExplicitHttpConfig) *httpv3.HttpProtocolOptions_ExplicitHttpConfig_ {
+	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: c}
+}
+
+// http1 writes header names as net/http does: some servers read them as they were first written.
+func (b *build) http1() *corev3.Http1ProtocolOptions {
+	return &corev3.Http1ProtocolOptions{HeaderKeyFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat{
+		HeaderFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWords_{
+			ProperCaseWords: &corev3.Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWords{}}}}
+}
+
+// processorCluster is the processor's: it is never over a breaker, for calls without it fail.
+func (b *build) processorCluster() *clusterv3.Cluster {
+	return b.grpcCluster(processorCluster, b.o.Processor)
+}
+
+// grpcCluster is that of a gRPC server of ours at address.
+func (b *build) grpcCluster(name, address string) *clusterv3.Cluster {
+	var c *clusterv3.Cluster
+	h2 := &corev3.Http2ProtocolOptions{}
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		c = &clusterv3.Cluster{Name: name, ClusterDiscoveryType: static, LoadAssignment: assignment(name, pipe(path))}
+	} else {
+		host, port, err := splitAddress(address)
+		if err != nil {
+			b.fail("%s: %w", name, err)
+			return nil
+		}
+		c = b.cluster(name, host, port)
+		h2.ConnectionKeepalive = &corev3.KeepaliveSettings{Interval: durationpb.New(pingInterval), Timeout: durationpb.New(pingTimeout)}
+	}
+	c.ConnectTimeout = durationpb.New(time.Second)
+	c.CircuitBreakers = breakers(math.MaxUint32)
+	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: b.pack(&httpv3.HttpProtocolOptions{
+		UpstreamProtocolOptions: explicit(&httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: h2}})})}
+	return c
+}
+
+func assignment(name string, a *corev3.Address) *endpointv3.ClusterLoadAssignment {
+	return &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{
+		LbEndpoints: []*endpointv3.LbEndpoint{{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a}}}}}}}
+}
+
+func socket(host string, port uint32) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+		Address: host, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port}}}}
+}
+
+func pipe(path string) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: path}}}
+}
+
+// splitAddress reads host:port; an empty host is every interface.
+func splitAddress(address string) (host string, port uint32, err error) {
+	host, p, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("address %q: want host:port", address)
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("address %q: port %q is not a number to 65535", address, p)
+	}
+	return host, uint32(n), nil
+}
+
+func portOf(u *url.URL) uint32 {
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		return uint32(n)
+	}
+	if u.Scheme == "https" {
+		return 443
+	}
+	return 80
+}

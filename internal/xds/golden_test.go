@@ -1,0 +1,195 @@
+package xds_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"flag"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/xds"
+)
+
+var update = flag.Bool("update", false, "write what Build makes into the files of testdata")
+
+// TestGoldens: each file of testdata is a configuration and the static bootstrap that it becomes, which Envoy accepts.
+func TestGoldens(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no goldens: %v", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			a, err := txtar.ParseFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := printed(t, bootstrap(t, member(a, "spanway.yaml")))
+			if *update {
+				setMember(a, "envoy.yaml", got)
+				if err := os.WriteFile(f, txtar.Format(a), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(string(member(a, "envoy.yaml")), string(got)); d != "" {
+				t.Errorf("another bootstrap than the golden's; -update writes it (-want +got):\n%s", d)
+			}
+			validate(t, got)
+		})
+	}
+}
+
+// options are those of the goldens.
+var options = xds.Options{Processor: "unix:spanway.sock", DemoURL: "http://127.0.0.1:18080", Roots: "ca.pem"}
+
+// load reads a configuration, whose environment and files are made up.
+func load(t testing.TB, data []byte) *ir.Gateway {
+	t.Helper()
+	g, err := ir.Load("spanway.yaml", data, ir.LoadOptions{
+		Getenv:    func(string) (string, bool) { return "", false },
+		ReadFile:  func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(pki(t), name)) },
+		Providers: provider.Names(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func bootstrap(t testing.TB, config []byte) *bootstrapv3.Bootstrap {
+	t.Helper()
+	r, err := xds.Build(load(t, config), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := xds.Static(r, xds.Boot{Admin: "127.0.0.1:9901"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func printed(t testing.TB, b *bootstrapv3.Bootstrap) []byte {
+	t.Helper()
+	out, err := xds.YAML(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// validate has Envoy itself judge a bootstrap.
+func validate(t testing.TB, bootstrap []byte) {
+	t.Helper()
+	bin := envoy(t)
+	f := filepath.Join(t.TempDir(), "envoy.yaml")
+	if err := os.WriteFile(f, bootstrap, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), bin, "--mode", "validate", "-c", f, "-l", "warn")
+	cmd.Dir = pki(t)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("Envoy does not accept it: %v\n%s", err, out)
+	}
+}
+
+// envoy is the path of Envoy's binary.
+func envoy(t testing.TB) string {
+	t.Helper()
+	if bin := os.Getenv("ENVOY"); bin != "" {
+		return bin
+	}
+	bin, err := filepath.Abs("../../.tools/bin/envoy")
+	if err == nil {
+		_, err = os.Stat(bin)
+	}
+	if err != nil {
+		t.Fatalf("this test needs Envoy: run tools/install.sh envoy, or set ENVOY to its path (%v)", err)
+	}
+	return bin
+}
+
+var certificates struct {
+	once sync.Once
+	dir  string
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if certificates.dir != "" {
+		_ = os.RemoveAll(certificates.dir)
+	}
+	os.Exit(code)
+}
+
+// pki is a folder with cert.pem, its key.pem, and ca.pem, which is cert.pem too.
+func pki(t testing.TB) string {
+	t.Helper()
+	certificates.once.Do(func() {
+		dir, err := os.MkdirTemp("", "xds")
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificates.dir = dir
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour),
+			IsCA: true, BasicConstraintsValid: true, DNSNames: []string{"localhost"}}
+		der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pk, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+		for name, data := range map[string][]byte{"cert.pem": cert, "ca.pem": cert, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk})} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	return certificates.dir
+}
+
+func member(a *txtar.Archive, name string) []byte {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return f.Data
+		}
+	}
+	return nil
+}
+
+func setMember(a *txtar.Archive, name string, data []byte) {
+	data = append(bytes.TrimRight(data, "\n"), '\n')
+	for i := range a.Files {
+		if a.Files[i].Name == name {
+			a.Files[i].Data = data
+			return
+		}
+	}
+	a.Files = append(a.Files, txtar.File{Name: name, Data: data})
+}

@@ -1,0 +1,132 @@
+package xds
+
+import (
+	"math"
+	"time"
+
+	rulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	limitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/connection_limit/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/spanway/spanway/internal/ir"
+)
+
+// Bounds of clients' requests and connections, as the native data plane has them (internal/proxy).
+const (
+	headPatience = 15 * time.Second  // for a request's head
+	bodyPatience = 60 * time.Second  // for the whole request
+	idlePatience = 120 * time.Second // of a connection without calls
+)
+
+// maxHeadKiB is the largest request head that Envoy can be told to take.
+const maxHeadKiB = 8192
+
+func (b *build) listeners(routes *routev3.RouteConfiguration) []*listenerv3.Listener {
+	var out []*listenerv3.Listener
+	for i := range b.g.Listeners {
+		if l := b.listener(&b.g.Listeners[i], routes); l != nil {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (b *build) listener(l *ir.Listener, routes *routev3.RouteConfiguration) *listenerv3.Listener {
+	address := l.Address
+	if a := b.o.Listen[l.Name]; a != "" {
+		address = a
+	}
+	host, port, err := splitAddress(address)
+	if err != nil {
+		b.fail("listener %q: %w", l.Name, err)
+		return nil
+	}
+	chain := &listenerv3.FilterChain{Filters: []*listenerv3.Filter{
+		b.networkFilter("envoy.filters.network.connection_limit", &limitv3.ConnectionLimit{
+			StatPrefix: l.Name, MaxConnections: wrapperspb.UInt64(uint64(max(b.g.Limits.Connections, 1)))}),
+		b.networkFilter("envoy.filters.network.http_connection_manager", b.manager(l, routes)),
+	}}
+	if l.TLS != nil {
+		chain.TransportSocket = b.serverTLS(l)
+	}
+	out := &listenerv3.Listener{Name: l.Name, Address: socket(host, port), FilterChains: []*listenerv3.FilterChain{chain}}
+	if host == "" { // every interface, IPv4's too
+		out.Address.GetSocketAddress().Address = "::"
+		out.Address.GetSocketAddress().Ipv4Compat = true
+	}
+	return out
+}
+
+func (b *build) networkFilter(name string, m proto.Message) *listenerv3.Filter {
+	return &listenerv3.Filter{Name: name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: b.pack(m)}}
+}
+
+// manager is l's HTTP connection manager. Requests and responses cross it as they are: what Envoy would add, change or
+// normalise for itself is switched off.
+func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcmv3.HttpConnectionManager {
+	h1 := b.http1()
+	h1.AcceptHttp_10, h1.DefaultHostForHttp_10 = true, "localhost"
+	h1.IgnoreHttp_11Upgrade = []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"}}}}
+	scheme := "http"
+	if l.TLS != nil {
+		scheme = "https"
+	}
+	m := &hcmv3.HttpConnectionManager{
+		StatPrefix:                    l.Name,
+		CodecType:                     hcmv3.HttpConnectionManager_AUTO,
+		HttpProtocolOptions:           h1,
+		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idlePatience), MaxHeadersCount: wrapperspb.UInt32(b.maxHeaders())},
+		MaxRequestHeadersKb:           wrapperspb.UInt32(b.headKiB()),
+		RequestHeadersTimeout:         durationpb.New(headPatience),
+		RequestTimeout:                durationpb.New(bodyPatience),
+		StreamIdleTimeout:             durationpb.New(0), // R times calls
+		ServerHeaderTransformation:    hcmv3.HttpConnectionManager_PASS_THROUGH,
+		SchemeHeaderTransformation:    &corev3.SchemeHeaderTransformation{Transformation: &corev3.SchemeHeaderTransformation_SchemeToOverwrite{SchemeToOverwrite: scheme}},
+		UseRemoteAddress:              wrapperspb.Bool(true),
+		SkipXffAppend:                 true,
+		GenerateRequestId:             wrapperspb.Bool(false),
+		PreserveExternalRequestId:     true,
+		NormalizePath:                 wrapperspb.Bool(false),
+		PathWithEscapedSlashesAction:  hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
+		EarlyHeaderMutationExtensions: b.earlyMutations(),
+		LocalReplyConfig:              b.localReplies(),
+		AccessLog:                     b.callLogs(),
+	}
+	m.HttpFilters = append(m.HttpFilters, b.processorR(), b.filter("envoy.filters.http.router", &routerv3.Router{
+		SuppressEnvoyHeaders: true, UpstreamLog: b.attemptLogs()}))
+	if b.o.ADS {
+		m.RouteSpecifier = &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{ConfigSource: ads(), RouteConfigName: routes.Name}}
+	} else {
+		m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+	}
+	return m
+}
+
+// earlyMutations take out of a client's request what would steer Envoy or the processor's wiring.
+func (b *build) earlyMutations() []*corev3.TypedExtensionConfig {
+	m := &earlyv3.HeaderMutation{Mutations: []*rulesv3.HeaderMutation{removePrefix("x-spanway-"), removePrefix("x-envoy-")}}
+	return []*corev3.TypedExtensionConfig{{Name: "spanway.clean", TypedConfig: b.pack(m)}}
+}
+
+func removePrefix(p string) *rulesv3.HeaderMutation {
+	return &rulesv3.HeaderMutation{Action: &rulesv3.HeaderMutation_RemoveOnMatch_{RemoveOnMatch: &rulesv3.HeaderMutation_RemoveOnMatch{
+		KeyMatcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: p}}}}}
+}
+
+func (b *build) headKiB() uint32 {
+	return uint32(min(max((b.g.Limits.Headers+1023)/1024, 1), maxHeadKiB))
+}
+
+// maxHeaders lets the bytes of a head be its bound, not the number of its fields: the shortest takes four.
+func (b *build) maxHeaders() uint32 {
+	return uint32(min(max(b.g.Limits.Headers/4, 1), math.MaxUint32))
+}

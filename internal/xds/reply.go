@@ -1,0 +1,42 @@
+package xds
+
+import (
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// reply is what a client gets for an error of Envoy's own.
+type reply struct{ when, kind, message string }
+
+// replies are tried in order, for replies that are not the processor's.
+var replies = []reply{
+	{"response.code == 503", "gateway_unavailable", "the gateway cannot process calls at the moment"},
+	{"response.code == 413", "invalid_request_error", "the request body is larger than the gateway allows"},
+	{"response.code == 431", "invalid_request_error", "the request's headers are larger than the gateway allows"},
+	{"response.code == 408", "invalid_request_error", "the request took too long to arrive"},
+	{"response.code < 500", "invalid_request_error", "the request is not valid HTTP"},
+	{"true", "gateway_error", "the gateway could not carry this call"},
+}
+
+// localReplies puts Envoy's own errors into the error shape that clients of LLM APIs know.
+func (b *build) localReplies() *hcmv3.LocalReplyConfig {
+	c := &hcmv3.LocalReplyConfig{}
+	for _, r := range replies {
+		body := &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+			"message": structpb.NewStringValue(r.message), "type": structpb.NewStringValue(r.kind)}})}}
+		c.Mappers = append(c.Mappers, &hcmv3.ResponseMapper{
+			Filter:             b.cel("!response.code_details.startsWith('" + ReplyDetails + "') && " + r.when),
+			BodyFormatOverride: &corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: body}},
+		})
+	}
+	return c
+}
+
+func (b *build) cel(expression string) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ExtensionFilter{ExtensionFilter: &accesslogv3.ExtensionFilter{
+		Name:       "envoy.access_loggers.extension_filters.cel",
+		ConfigType: &accesslogv3.ExtensionFilter_TypedConfig{TypedConfig: b.pack(&celv3.ExpressionFilter{Expression: expression})}}}}
+}

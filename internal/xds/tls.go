@@ -1,0 +1,120 @@
+package xds
+
+import (
+	"net/netip"
+	"os"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/spanway/spanway/internal/ir"
+)
+
+const tlsSocket = "envoy.transport_sockets.tls"
+
+// rootFiles are where systems keep the authorities that they trust, as crypto/x509 has them for Linux.
+var rootFiles = []string{
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/ca-bundle.pem",
+	"/etc/pki/tls/cacert.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/cert.pem",
+}
+
+// SystemRoots finds the file of the authorities that the system trusts: SSL_CERT_FILE, else where systems keep it; "" = there
+// is none.
+func SystemRoots() string {
+	if f := os.Getenv("SSL_CERT_FILE"); f != "" {
+		return f
+	}
+	for _, f := range rootFiles {
+		if st, err := os.Stat(f); err == nil && st.Mode().IsRegular() {
+			return f
+		}
+	}
+	return ""
+}
+
+// clientTLS is how a server is verified that answers as host; who names it in errors.
+func (b *build) clientTLS(who string, t *ir.ClientTLS, host string) *corev3.TransportSocket {
+	if t.ServerName != "" {
+		host = t.ServerName
+	}
+	c := &tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{TlsParams: params("")}}
+	san := &tlsv3.SubjectAltNameMatcher{SanType: tlsv3.SubjectAltNameMatcher_IP_ADDRESS}
+	if _, err := netip.ParseAddr(host); err != nil {
+		c.Sni, san.SanType = host, tlsv3.SubjectAltNameMatcher_DNS
+	}
+	san.Matcher = &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: host}}
+	if !t.InsecureSkipVerify {
+		roots := t.CAFile
+		if roots == "" {
+			roots = b.o.Roots
+		}
+		if roots == "" {
+			b.fail("%s: Envoy needs a file with the authorities that sign the server's certificate, and the system's was not found: set tls.ca, or SSL_CERT_FILE in the environment", who)
+		}
+		c.CommonTlsContext.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			TrustedCa: file(roots), MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{san}}}
+	}
+	if t.CertFile != "" {
+		c.CommonTlsContext.TlsCertificates = []*tlsv3.TlsCertificate{{CertificateChain: file(t.CertFile), PrivateKey: file(t.KeyFile)}}
+	}
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: b.pack(c)}}
+}
+
+// serverTLS is l's TLS. Its certificate is a secret of its own, so that Envoy reads the files again when they are replaced.
+func (b *build) serverTLS(l *ir.Listener) *corev3.TransportSocket {
+	common := &tlsv3.CommonTlsContext{TlsParams: params(l.TLS.MinVersion), AlpnProtocols: []string{"h2", "http/1.1"},
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{b.secret(certificateOf(l))}}
+	c := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
+	if l.TLS.ClientCAFile != "" {
+		c.RequireClientCertificate = wrapperspb.Bool(true)
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{
+			ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: file(l.TLS.ClientCAFile)}}
+	}
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: b.pack(c)}}
+}
+
+// certificateOf is the name of the secret that holds l's certificate.
+func certificateOf(l *ir.Listener) string { return "certificate " + l.Name }
+
+func (b *build) secret(name string) *tlsv3.SdsSecretConfig {
+	s := &tlsv3.SdsSecretConfig{Name: name}
+	if b.o.ADS {
+		s.SdsConfig = ads()
+	}
+	return s
+}
+
+// secrets are the listeners' certificates: names of files, never their content.
+func (b *build) secrets() []*tlsv3.Secret {
+	var out []*tlsv3.Secret
+	for i := range b.g.Listeners {
+		if l := &b.g.Listeners[i]; l.TLS != nil {
+			out = append(out, &tlsv3.Secret{Name: certificateOf(l), Type: &tlsv3.Secret_TlsCertificate{
+				TlsCertificate: &tlsv3.TlsCertificate{CertificateChain: file(l.TLS.CertFile), PrivateKey: file(l.TLS.KeyFile)}}})
+		}
+	}
+	return out
+}
+
+// params are the versions of TLS that are spoken, from least on.
+func params(least string) *tlsv3.TlsParameters {
+	p := &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3}
+	if least == "1.3" {
+		p.TlsMinimumProtocolVersion = tlsv3.TlsParameters_TLSv1_3
+	}
+	return p
+}
+
+func file(path string) *corev3.DataSource {
+	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: path}}
+}
+
+func ads() *corev3.ConfigSource {
+	return &corev3.ConfigSource{ResourceApiVersion: corev3.ApiVersion_V3, ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}}}
+}
