@@ -140,6 +140,12 @@ func (a *Attempt) build() error {
 		o.Header = make(http.Header, 16)
 	}
 	copyHeader(o.Header, c.in.Head.Header)
+	for k := range o.Header {
+		if private(k) {
+			delete(o.Header, k)
+		}
+	}
+	c.route.conf.RequestHeaders.Apply(o.Header)
 	o.Path, o.Query = a.endpoint.Locate(b.place(a.endpoint), provider.Call{API: a.api, Path: c.llm.Head.Path, Query: query,
 		Model: a.model, Rename: rename, Stream: stream, Native: a.native})
 	if b.conf.Path != "" && c.api != "" {
@@ -183,11 +189,6 @@ func (a *Attempt) encode(r *llm.Request) (err error) {
 
 func (a *Attempt) fixHeaders() {
 	c, h := a.call, a.out.Header
-	for k := range h {
-		if private(k) {
-			delete(h, k)
-		}
-	}
 	for k, v := range a.endpoint.Fixed {
 		if _, sent := h[k]; !sent {
 			h[k] = []string{v}
@@ -235,6 +236,9 @@ func (a *Attempt) Failed(r Reason) Verdict {
 	if r == ReasonClientGone || r == ReasonShutdown {
 		return Verdict{Reply: c.Abandon(r)}
 	}
+	if r != ReasonInvalid {
+		a.Backend.health.note(false, now)
+	}
 	if c.route.retry.reasons[r] {
 		if v, ok := c.next(r, 0, now); ok {
 			c.rest(time.Now())
@@ -251,6 +255,9 @@ func (a *Attempt) GiveUp(r Reason) *Reply {
 	a.call.endAttempt(a, string(r), now)
 	if r == ReasonClientGone || r == ReasonShutdown {
 		return a.call.Abandon(r)
+	}
+	if r != ReasonInvalid {
+		a.Backend.health.note(false, now)
 	}
 	return a.giveUp(r)
 }
@@ -311,6 +318,7 @@ func (a *Attempt) Head(h *llm.Head, protocol string) Verdict {
 	defer func() { c.rest(time.Now()) }()
 	a.status = h.Status
 	c.responseSpan(a, h.Status, protocol)
+	a.Backend.health.note(h.Status < http.StatusInternalServerError, now)
 	if c.route.Retryable(h.Status) {
 		after := retryAfter(h.Header, now)
 		if v, ok := c.next(Reason(statusText(h.Status)), after, now); ok {

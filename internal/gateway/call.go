@@ -194,7 +194,10 @@ func (c *Call) Request(body []byte) *Reply {
 		return r
 	}
 	c.loss.Allow = c.route.conf.Lossy
-	c.route.makePlan(&c.plan)
+	c.route.makePlan(&c.plan, now)
+	if r := c.limit(now); r != nil {
+		return r
+	}
 	c.takeCredential()
 	if c.llm.Request == nil {
 		return nil
@@ -203,6 +206,7 @@ func (c *Call) Request(body []byte) *Reply {
 		return r
 	}
 	c.chatSpan(c.plan.steps[0])
+	c.noteEjected(now)
 	return nil
 }
 

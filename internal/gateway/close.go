@@ -97,7 +97,9 @@ func (c *Call) recycle() {
 	if cap(out) > maxKept {
 		out = nil
 	}
-	*c = Call{stream: c.stream, result: c.result, policies: policies[:0], out: out,
+	late := c.plan.late
+	clear(late)
+	*c = Call{stream: c.stream, result: c.result, policies: policies[:0], out: out, plan: plan{late: late[:0]},
 		attempt: Attempt{out: Outgoing{Header: header}, span: telemetry.NoSpan}}
 	e.pool.Put(c)
 	st.leave()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type plan struct {
 	steps [maxPlan]*target
 	until [maxPlan]time.Time // before which a step's backend asked not to be called; mostly zero
 	n     int
+	late  []*Backend // the route's that come last because they kept failing
 }
 
 // postpone keeps the steps from i on that go to b until a time.
@@ -30,26 +32,43 @@ func (p *plan) postpone(i int, b *Backend, until time.Time) {
 	}
 }
 
-// makePlan orders r's targets: group after group, within a group drawn by weight; once every target had its turn, it
-// begins again, until the attempts are used up.
-func (r *Route) makePlan(p *plan) {
-	p.n = 0
+// makePlan orders r's targets at now: group after group, within a group drawn by weight, and those whose backends are ejected after
+// all others; once every target had its turn, it begins again, until the attempts are used up.
+func (r *Route) makePlan(p *plan, now time.Time) {
+	p.n, p.late = 0, p.late[:0]
+	for _, g := range r.groups {
+		for i := range g {
+			if b := g[i].backend; b.health.ejected(now) && !slices.Contains(p.late, b) {
+				p.late = append(p.late, b)
+			}
+		}
+	}
 	attempts := min(r.retry.attempts, maxPlan)
 	for p.n < attempts {
 		for _, g := range r.groups {
-			p.draw(g, attempts)
+			p.draw(g, attempts, false)
+		}
+		for i := 0; i < len(r.groups) && len(p.late) > 0; i++ {
+			p.draw(r.groups[i], attempts, true)
 		}
 	}
 }
 
-func (p *plan) draw(group []target, attempts int) {
+// draw plans group's targets: those that are late, or the others.
+func (p *plan) draw(group []target, attempts int, late bool) {
 	var used [maxPlan]bool
-	for drawn := 0; drawn < min(len(group), maxPlan) && p.n < attempts; drawn++ {
+	for i := range min(len(group), maxPlan) {
+		used[i] = late != (len(p.late) > 0 && slices.Contains(p.late, group[i].backend))
+	}
+	for p.n < attempts {
 		total := 0
 		for i := range group {
 			if i < maxPlan && !used[i] {
 				total += group[i].weight
 			}
+		}
+		if total == 0 {
+			return
 		}
 		pick := 0
 		if len(group) > 1 {

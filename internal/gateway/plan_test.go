@@ -39,7 +39,7 @@ func TestPlanGroupsInOrder(t *testing.T) {
 	} {
 		r, _ := planned(c.groups, c.attempts)
 		var p plan
-		r.makePlan(&p)
+		r.makePlan(&p, time.Now())
 		got := ""
 		for _, s := range p.steps[:p.n] {
 			got += s.backend.Name
@@ -56,7 +56,7 @@ func TestPlanWeights(t *testing.T) {
 	first := map[string]int{}
 	for range 10000 {
 		var p plan
-		r.makePlan(&p)
+		r.makePlan(&p, time.Now())
 		first[p.steps[0].backend.Name]++
 		if p.steps[0] == p.steps[1] || p.steps[2].backend.Name != "C" {
 			t.Fatalf("plan %s%s%s", p.steps[0].backend.Name, p.steps[1].backend.Name, p.steps[2].backend.Name)

@@ -48,6 +48,7 @@ type Backend struct {
 	base     string // path of the configured URL; "" = the endpoint's own
 	prices   *prices
 	signer   *aws.Signer // nil = nothing is signed
+	health   *health     // nil = nobody asks
 	conf     ir.Backend
 }
 
@@ -60,6 +61,7 @@ type Route struct {
 	groups      [][]target
 	targets     int
 	retry       retryRule
+	limit       *bucket // nil = no limit
 	policies    []policy.Policy
 	capture     bool
 	streamUsage bool
@@ -110,6 +112,7 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 	}
 	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
 		System: p.System, provider: p, prices: compilePrices(c.Prices), base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
+	b.health = newHealth(c.Outlier)
 	b.signer = signerFor(c, p, u.Hostname())
 	if c.As != "" {
 		b.System = c.As
@@ -126,6 +129,7 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 		return nil, err
 	}
 	r := &Route{Name: c.Name, Path: path, conf: *c, match: m, retry: compileRetry(&c.Retry), streamUsage: c.StreamUsage, capture: capture}
+	r.limit = newBucket(&c.RateLimit)
 	if c.Capture.Set {
 		r.capture = c.Capture.V == "messages"
 	}

@@ -120,6 +120,9 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 	if out.Demo {
 		out.Provider = demoProvider
 	}
+	if d := b.OutlierDetection; d != nil {
+		out.Outlier = Outlier{Failures: d.Consecutive5xx, Ejection: d.BaseEjectionTime}
+	}
 	if b.Auth.Key != (Credential{}) {
 		out.Key = b.Auth.Key
 	}
@@ -180,11 +183,18 @@ func (r *routeFile) route(o *LoadOptions) Route {
 			BackoffBase: r.Retry.Backoff.Base,
 			BackoffMax:  r.Retry.Backoff.Max,
 		},
-		Timeout:     Timeout(r.Timeout),
+		Timeout: Timeout(r.Timeout),
+
+		RequestHeaders:  r.Headers.Request.edits(),
+		ResponseHeaders: r.Headers.Response.edits(),
+
 		Capture:     optional(r.Capture),
 		Spans:       r.Spans,
 		StreamUsage: r.StreamUsage,
 		Lossy:       r.Lossy == "allow",
+	}
+	if r.RateLimit != nil {
+		out.RateLimit = RateLimit(*r.RateLimit)
 	}
 	if r.To != "" {
 		out.Groups = [][]Target{{{Backend: r.To, Weight: 1}}}

@@ -134,10 +134,20 @@ type backendFile struct {
 	HTTP2 string `conf:"http2" enum:"auto,h2c" default:"auto"`
 	// How an https URL's server is verified.
 	TLS clientTLSFile `conf:"tls"`
+	// Leave the backend alone for a while when it keeps failing.
+	OutlierDetection *outlierFile `conf:"outlierDetection" unset:"it has its turn whatever happened"`
 	// Answer with the built-in demo provider, without any network.
 	Demo bool `conf:"demo" default:"false"`
 	// Prices of this backend's tokens by model, which go before those of the file.
 	Prices map[string]*priceFile `conf:"prices" unset:"those of the file"`
+}
+
+// outlierFile says when a backend is left alone: for that time the other targets of a route go first, and it comes after them.
+type outlierFile struct {
+	// Consecutive failures, which are statuses of 500 and more, and attempts without a response.
+	Consecutive5xx int `conf:"consecutive5xx" default:"5" min:"1" max:"1000000"`
+	// How long it is left alone.
+	BaseEjectionTime time.Duration `conf:"baseEjectionTime" default:"30s" min:"1ms" max:"24h"`
 }
 
 // awsFile is where the credentials come from that requests to AWS are signed with. Without any of it: the environment
@@ -198,6 +208,10 @@ type routeFile struct {
 	Retry retryFile `conf:"retry"`
 	// Bounds in time; 0s is no bound.
 	Timeout timeoutFile `conf:"timeout"`
+	// Changes of header fields. They are no place for secrets: those belong into the backend's key and headers.
+	Headers headerEditsFile `conf:"headers"`
+	// Most calls in a time.
+	RateLimit *rateLimitFile `conf:"rateLimit" unset:"no limit"`
 	// Steps in order.
 	Policies []policyFile `conf:"policies"`
 	// Record the text of messages on this route.
@@ -210,6 +224,35 @@ type routeFile struct {
 	// What becomes of a request that goes to a provider of another wire format and says what that has no place for: refuse
 	// answers with status 400 and names the field; allow leaves the field out and lists it in spanway.translation.dropped.
 	Lossy string `conf:"lossy" enum:"refuse,allow" default:"refuse"`
+}
+
+// headerEditsFile changes header fields on their way.
+type headerEditsFile struct {
+	// Of requests, before the provider's credential and the backend's headers are set.
+	Request headerEditFile `conf:"request"`
+	// Of the provider's responses.
+	Response headerEditFile `conf:"response"`
+}
+
+// headerEditFile changes the header fields of one message: remove, then set, then add.
+type headerEditFile struct {
+	// Fields that replace those of their name.
+	Set map[string]string `conf:"set"`
+	// Fields that come beside those of their name.
+	Add map[string]string `conf:"add"`
+	// Names of fields that are removed.
+	Remove []string `conf:"remove"`
+}
+
+// rateLimitFile is a token bucket, of one gateway process, from which each call of the route takes a token. Calls that find it
+// empty are refused with status 429.
+type rateLimitFile struct {
+	// Tokens of the full bucket: so many calls may come at once.
+	Burst int `conf:"burst" need:"true" min:"1" max:"1000000000"`
+	// Tokens that are added each time.
+	Fill int `conf:"fill" default:"1" min:"1" max:"1000000000"`
+	// How often tokens are added.
+	Every time.Duration `conf:"every" default:"1s" min:"1ms" max:"24h"`
 }
 
 // matchFile selects calls. At most one of path, exact and regex; none of them is path: /.

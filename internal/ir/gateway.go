@@ -82,8 +82,15 @@ type Backend struct {
 	Propagate  bool              // inject trace context upstream; default true
 	HTTP2      string            // "auto" (ALPN) or "h2c" (prior knowledge); default auto
 	TLS        ClientTLS
+	Outlier    Outlier
 	Demo       bool    // answered by the built-in demo provider
 	Prices     []Price // sorted by model; they go before the Gateway's
+}
+
+// Outlier says when a backend that keeps failing is left alone for a while. The zero value is never.
+type Outlier struct {
+	Failures int           // consecutive: a status from 500 on, or no response at all
+	Ejection time.Duration // how long other targets of a route go first
 }
 
 // AWS is where the credentials come from that requests are signed with (Signature Version 4). The zero value leaves it to the
@@ -173,8 +180,28 @@ type Route struct {
 	// StreamUsage asks providers that report a stream's usage only on request to do so, and takes the extra frame out of
 	// the client's stream.
 	StreamUsage bool
+	// RequestHeaders are changed on their way to the provider, ResponseHeaders on the provider's to the client.
+	RequestHeaders, ResponseHeaders HeaderEdits
+	RateLimit                       RateLimit
 	// Lossy drops what a translation for another provider cannot carry, in place of refusing the request.
 	Lossy bool
+}
+
+// HeaderEdits change a message's header fields, in this order: what Remove names goes, Set replaces, Add comes beside what is
+// there. They are no place for secrets.
+type HeaderEdits struct {
+	Set, Add []Header // sorted by name
+	Remove   []string // canonical names, sorted
+}
+
+// Header is a header field. Its name is canonical.
+type Header struct{ Name, Value string }
+
+// RateLimit is a token bucket of one gateway process for all calls of a route: each takes a token. The zero value is no limit.
+type RateLimit struct {
+	Burst int           // tokens of the full bucket
+	Fill  int           // tokens that are added
+	Every time.Duration // how often
 }
 
 // Target is one backend of a group.

@@ -2,8 +2,10 @@ package ir
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 )
 
 // HeaderRule is a compiled HeaderMatch. It is safe for concurrent use.
@@ -42,4 +44,35 @@ func (r *HeaderRule) Holds(h http.Header) bool {
 		}
 	}
 	return false
+}
+
+// Apply changes h, whose names are canonical. A value of h is never changed in place: it may be shared.
+func (e *HeaderEdits) Apply(h http.Header) {
+	for _, name := range e.Remove {
+		delete(h, name)
+	}
+	for _, f := range e.Set {
+		h[f.Name] = []string{f.Value}
+	}
+	for _, f := range e.Add {
+		h[f.Name] = append(slices.Clip(h[f.Name]), f.Value)
+	}
+}
+
+func (f *headerEditFile) edits() HeaderEdits {
+	e := HeaderEdits{Set: headers(f.Set), Add: headers(f.Add)}
+	for _, name := range f.Remove {
+		e.Remove = append(e.Remove, http.CanonicalHeaderKey(name))
+	}
+	slices.Sort(e.Remove)
+	return e
+}
+
+// headers is m in the order of its names.
+func headers(m map[string]string) []Header {
+	var out []Header
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, Header{Name: http.CanonicalHeaderKey(name), Value: m[name]})
+	}
+	return out
 }

@@ -126,9 +126,7 @@ var hopHeaders = [...]string{"connection", "content-length", "host", "keep-alive
 // upstreamHeaders checks the headers and the credential that go upstream.
 func (v *validator) upstreamHeaders(field string, b *backendFile) {
 	for _, name := range headerNames(v, field+".headers", b.Headers) {
-		if slices.Contains(hopHeaders[:], strings.ToLower(name)) {
-			v.add(join(field+".headers", name), Problem{Message: "a header that the gateway sets itself"})
-		}
+		v.editable(join(field+".headers", name), name)
 	}
 	if h := b.Auth.Header; h != "" && (!isToken(h) || slices.Contains(hopHeaders[:], strings.ToLower(h))) {
 		v.bad(field+".auth.header", "not a header that can carry a credential", "a header's name, such as authorization")
@@ -138,6 +136,36 @@ func (v *validator) upstreamHeaders(field string, b *backendFile) {
 	}
 	if b.Key != (Credential{}) && b.Auth.Key != (Credential{}) {
 		v.add(field+".auth.key", Problem{Message: "the backend has a key already", Allowed: "key or auth.key"})
+	}
+}
+
+// headerEdits checks changes of header fields.
+func (v *validator) headerEdits(field string, e *headerEditFile) {
+	for _, m := range []struct {
+		key    string
+		fields map[string]string
+	}{{".set", e.Set}, {".add", e.Add}} {
+		for _, name := range headerNames(v, field+m.key, m.fields) {
+			at := join(field+m.key, name)
+			v.editable(at, name)
+			if !isHeaderValue(m.fields[name]) {
+				v.bad(at, "not a header's value", "a text without control characters")
+			}
+		}
+	}
+	for i, name := range e.Remove {
+		if at := index(field+".remove", i); isToken(name) {
+			v.editable(at, name)
+		} else {
+			v.bad(at, "not the name of a header", "")
+		}
+	}
+}
+
+// editable checks that the field called name is not one that the gateway sets itself.
+func (v *validator) editable(at, name string) {
+	if slices.Contains(hopHeaders[:], strings.ToLower(name)) {
+		v.add(at, Problem{Message: "a header that the gateway sets itself"})
 	}
 }
 

@@ -42,6 +42,8 @@ func (v *validator) routes() {
 		v.targets(field, r)
 		v.retry(field+".retry", &r.Retry)
 		v.policies(field+".policies", r.Policies)
+		v.headerEdits(field+".headers.request", &r.Headers.Request)
+		v.headerEdits(field+".headers.response", &r.Headers.Response)
 	}
 }
 
