@@ -15,6 +15,8 @@ import (
 
 // Plane is a data plane that scenarios run through.
 type Plane interface {
+	// Name is the plane's in a scenario's sections.
+	Name() string
 	// Start runs the configuration conf until the test ends.
 	Start(t testing.TB, conf string) Running
 }
@@ -31,6 +33,9 @@ type Running interface {
 
 // Native is the data plane of internal/proxy.
 type Native struct{}
+
+// Name implements Plane.
+func (Native) Name() string { return "native" }
 
 // Start implements Plane.
 func (Native) Start(t testing.TB, conf string) Running { return Start(t, conf) }
@@ -50,8 +55,10 @@ func (w *Gateway) ClientURL() string { return w.URL }
 //	client.got    what the client received
 //	spans         the trace of every request, as a tree
 //	metrics       counts of the Prometheus endpoint, where the file has this section
+//	client.got.P  what the client of the data plane P gets in place of client.got, for the reason that the comment gives
 //
-// ${UPSTREAM} and ${UPSTREAM2} are the providers' URLs, ${UNUSED} is one at which nothing listens. A body's last line break does
+// ${UPSTREAM} and ${UPSTREAM2} are the providers' URLs, ${UPSTREAM_TLS} and ${UPSTREAM2_TLS} theirs over TLS, in HTTP/2 where the
+// gateway can, with a certificate of the authority ${CA} and ${CA2}, and ${UNUSED} is one at which nothing listens. A body's last line break does
 // not belong to it, save in streams. In what was received, "= request" and "= upstream" stand for a body that is byte for
 // byte the one that was sent; headers that every message has are left out, and so are attributes that Check asks of every
 // trace. Ids of traces and spans are replaced by names.
@@ -105,6 +112,9 @@ func (s Suite) one(t *testing.T, p Plane, file string) {
 			rewrite(t, file, a, got)
 		}
 		return
+	}
+	if own, ok := sc.expected[sectionClientGot+"."+p.Name()]; ok {
+		sc.expected[sectionClientGot] = own
 	}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if d := cmp.Diff(sc.expected[name], got[name]); d != "" {
@@ -165,6 +175,8 @@ func parse(a *txtar.Archive) (*script, error) {
 			sc.answers[i] = append(sc.answers[i], x)
 		case sectionUpstreamGot, sectionClientGot, sectionSpans, sectionMetrics:
 			sc.expected[f.Name] = text
+		case sectionClientGot + ".envoy":
+			sc.expected[f.Name] = text
 		default:
 			return nil, fmt.Errorf("unknown section %q", f.Name)
 		}
@@ -193,6 +205,10 @@ func (sc *script) play(t *testing.T, p Plane) map[string]string {
 	for i, name := range []string{"${UPSTREAM}", "${UPSTREAM2}"} {
 		w.providers[i] = StartUpstream(t, acts(sc.answers[i])...)
 		vars = append(vars, name, w.providers[i].URL)
+		if of := strings.TrimSuffix(name, "}"); strings.Contains(sc.config, of+"_TLS}") {
+			front := w.providers[i].secure(t)
+			vars = append(vars, of+"_TLS}", front.url, strings.Replace(of, "UPSTREAM", "CA", 1)+"}", front.ca)
+		}
 	}
 	w.run = p.Start(t, "listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n"+strings.NewReplacer(vars...).Replace(sc.config))
 	w.client = sceneClient(t)

@@ -216,7 +216,7 @@ func acts(answers []*scripted) []Act {
 	}
 	var out []Act
 	for _, a := range answers {
-		out = append(out, Do(a.give))
+		out = append(out, Act{do: a.give, answer: a})
 	}
 	return out
 }

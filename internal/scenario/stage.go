@@ -80,7 +80,10 @@ func (w *stage) received() []arrival {
 func (w *stage) names(vars []string) *strings.Replacer {
 	var pairs []string
 	for i := len(vars) - 2; i >= 0; i -= 2 {
-		addr := strings.TrimPrefix(vars[i+1], "http://")
+		_, addr, ok := strings.Cut(vars[i+1], "://")
+		if !ok {
+			continue
+		}
 		_, port, _ := net.SplitHostPort(addr)
 		pairs = append(pairs, vars[i+1], vars[i], addr, vars[i], `server_port="`+port+`"`, `server_port="`+vars[i]+`"`)
 	}
@@ -161,8 +164,12 @@ func (w *stage) upstreamText() string {
 			b.WriteString("\n")
 		}
 		u := w.providers[r.provider]
-		fmt.Fprintf(&b, "%s %s%s\n", r.Method, u.URL, r.Target)
-		if r.Host != u.Address {
+		if r.Over != "" {
+			fmt.Fprintf(&b, "%s https://%s%s %s\n", r.Method, r.Host, r.Target, r.Over)
+		} else {
+			fmt.Fprintf(&b, "%s %s%s\n", r.Method, u.URL, r.Target)
+		}
+		if r.Host != u.Address && r.Over == "" {
 			fmt.Fprintf(&b, "Host: %s\n", r.Host)
 		}
 		headerText(&b, r.Header, plainUpstream)

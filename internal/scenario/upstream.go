@@ -38,6 +38,7 @@ type Received struct {
 	Host           string
 	Body           []byte
 	At             time.Time       // when it had come whole
+	Over           string          // the protocol, where it came over TLS
 	Closed         <-chan struct{} // closed when the client of this connection hung up on an Act that waits for it
 }
 
@@ -45,6 +46,7 @@ type Received struct {
 type Act struct {
 	accept bool // at once when a connection comes, without a request
 	do     func(*Exchange)
+	answer *scripted // nil for what can only be done in HTTP/1.1
 }
 
 // Exchange is one request as an Act sees it.
@@ -126,21 +128,27 @@ func (u *Upstream) serve(c net.Conn) {
 		}
 		closed := make(chan struct{})
 		got := &Received{Method: req.Method, Target: req.RequestURI, Header: req.Header, Host: req.Host, Body: body, At: time.Now(), Closed: closed}
-		u.mu.Lock()
-		act := u.next()
-		u.begun++
-		u.received = append(u.received, got)
-		u.mu.Unlock()
-		select {
-		case u.notify <- struct{}{}:
-		default: // somebody is told already
-		}
+		act := u.receive(got)
 		x := &Exchange{Received: got, Conn: c, up: u, closed: closed}
 		act.do(x)
 		if !x.keep {
 			return
 		}
 	}
+}
+
+// receive keeps a request and says what is to be done with it.
+func (u *Upstream) receive(got *Received) Act {
+	u.mu.Lock()
+	act := u.next()
+	u.begun++
+	u.received = append(u.received, got)
+	u.mu.Unlock()
+	select {
+	case u.notify <- struct{}{}:
+	default: // somebody is told already
+	}
+	return act
 }
 
 // Requests returns what came so far.
