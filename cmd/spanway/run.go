@@ -62,6 +62,19 @@ shutdown.drain, recorded traces are flushed. A second signal ends the process at
 	return cmd
 }
 
+// plane carries the traffic. Its methods are for one goroutine.
+type plane interface {
+	// Apply makes new calls begin with a configuration, and ends the telemetry before t when its calls have ended. After an
+	// error the old configuration goes on.
+	Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Snapshot, t *telemetry.Pipeline) error
+	// URLs are where clients reach it, sorted.
+	URLs() []string
+	// AdminAddress is where it answers operators; "" = nowhere.
+	AdminAddress() string
+	// Shutdown lets running calls go on for drain at most, ends the rest, and exports what was recorded.
+	Shutdown(drain time.Duration) error
+}
+
 // runner is the running process.
 type runner struct {
 	flags   *runFlags
@@ -70,7 +83,7 @@ type runner struct {
 	log     *slog.Logger
 	out     io.Writer
 	console *console.Printer
-	server  *proxy.Server
+	plane   plane
 	conf    *ir.Gateway
 	traces  *telemetry.Pipeline
 }
@@ -95,7 +108,7 @@ func run(cmd *cobra.Command, f *runFlags) error {
 	defer stopDemo()
 	t := r.newTriggers()
 	defer t.stop()
-	r.server = proxy.New(r.log)
+	r.plane = proxy.New(r.log)
 	if err := r.reload(cmd.Context()); err != nil {
 		return err
 	}
@@ -104,7 +117,7 @@ func run(cmd *cobra.Command, f *runFlags) error {
 	r.loop(cmd.Context(), t)
 	r.log.Info("draining, a second signal ends at once", "bound", r.conf.Shutdown.Drain)
 	start := time.Now()
-	if err := r.server.Shutdown(r.conf.Shutdown.Drain); err != nil {
+	if err := r.plane.Shutdown(r.conf.Shutdown.Drain); err != nil {
 		// A collector that is down is no failure of this process.
 		r.log.Warn("not all telemetry was sent", "error", err)
 	}
@@ -129,7 +142,7 @@ func (r *runner) reload(ctx context.Context) error {
 			return fmt.Errorf("telemetry: %w", err)
 		}
 	}
-	if err := r.server.Apply(ctx, g, snapshot, traces); err != nil {
+	if err := r.plane.Apply(ctx, g, snapshot, traces); err != nil {
 		if fresh {
 			err = errors.Join(err, traces.Shutdown(ctx))
 		}
@@ -187,7 +200,7 @@ func (r *runner) loop(ctx context.Context, t *triggers) {
 			_, _ = fmt.Fprintln(os.Stderr, err)
 			continue
 		}
-		r.log.Info("configuration loaded", "file", r.source.name, "gateway", r.server.URLs())
+		r.log.Info("configuration loaded", "file", r.source.name, "gateway", r.plane.URLs())
 		t.follow(r.source.watched(r.conf))
 	}
 }
@@ -195,12 +208,12 @@ func (r *runner) loop(ctx context.Context, t *triggers) {
 // banner says where the gateway listens, where traces go, and what to try.
 func (r *runner) banner() {
 	var b strings.Builder
-	urls := r.server.URLs()
+	urls := r.plane.URLs()
 	fmt.Fprintf(&b, "Spanway %s\n\n", version())
 	for _, u := range urls {
 		fmt.Fprintf(&b, "  gateway  %s\n", u)
 	}
-	if a := r.server.AdminAddress(); a != "" {
+	if a := r.plane.AdminAddress(); a != "" {
 		fmt.Fprintf(&b, "  admin    http://%s  (/healthz /readyz /metrics)\n", a)
 	}
 	where := destinations(r.traces)

@@ -28,6 +28,7 @@ var floors = []floor{
 	{"internal/upstream", 0, nil, "the HTTP client carries bytes for whoever asks"},
 	{"internal/coding", 0, nil, "a compressed answer is decoded as its bytes come, whoever brings them"},
 	{"internal/demo", 0, nil, "the demo provider stands for somebody else's server: sharing code with the gateway would hide its bugs"},
+	{"internal/admin", 0, nil, "operators ask the same of every data plane"},
 	{"internal/envoy", 0, nil, "a child process is run and watched, whatever it is for"},
 	{"internal/dialect", 1, nil, "what the wire formats share"},
 	{"internal/dialect/mistral", 1, []string{"internal/dialect", "internal/dialect/openai"}, "Mistral's format is OpenAI's with differences: what is the same is read by the same code"},

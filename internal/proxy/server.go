@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spanway/spanway/internal/admin"
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/telemetry"
@@ -36,9 +37,8 @@ type Server struct {
 	traces  *telemetry.Pipeline
 	gate    *gate
 	open    map[string]*listening // by address
-	admin   *listening
+	admin   admin.Server
 	ready   atomic.Bool
-	metrics atomic.Pointer[http.Handler]
 	certAge time.Duration // certificateAge, but for tests
 
 	base   context.Context // of every client's request
@@ -56,6 +56,7 @@ type listening struct {
 // New returns a server without a configuration.
 func New(log *slog.Logger) *Server {
 	s := &Server{log: log, open: map[string]*listening{}, gate: newGate(), certAge: certificateAge}
+	s.admin.Ready, s.admin.Log = s.ready.Load, log
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
@@ -72,6 +73,12 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 		s.clients.remove(compiled)
 		return err
 	}
+	operators, err := s.admin.Listen(ctx, g.Admin)
+	if err != nil {
+		closeAll(opened)
+		s.clients.remove(compiled)
+		return err
+	}
 	if s.engine == nil {
 		s.engine = gateway.New(compiled, t)
 	} else {
@@ -79,8 +86,8 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 	}
 	s.traces = t
 	s.gate.resize(g.Limits.Connections)
-	h := t.MetricsHandler()
-	s.metrics.Store(&h)
+	s.admin.SetMetrics(t.MetricsHandler())
+	s.admin.Serve(g.Admin, operators)
 	for _, o := range opened {
 		s.serve(o)
 	}
@@ -114,26 +121,25 @@ type bound struct {
 	ln      net.Listener
 	tls     *tls.Config
 	headers int64
-	admin   bool
+}
+
+func closeAll(opened []bound) {
+	for _, o := range opened {
+		_ = o.ln.Close()
+	}
 }
 
 // bind opens the listeners of g that are not open, all or none.
 func (s *Server) bind(ctx context.Context, g *ir.Gateway) (opened []bound, err error) {
 	defer func() {
 		if err != nil {
-			for _, o := range opened {
-				_ = o.ln.Close()
-			}
+			closeAll(opened)
 			opened = nil
 		}
 	}()
-	want := append([]ir.Listener(nil), g.Listeners...)
-	if g.Admin != "" && (s.admin == nil || s.admin.conf.Address != g.Admin) {
-		want = append(want, ir.Listener{Name: "admin", Address: g.Admin})
-	}
-	for i, l := range want {
-		o := bound{conf: l, headers: g.Limits.Headers, admin: i >= len(g.Listeners)}
-		if have := s.open[l.Address]; have != nil && !o.admin {
+	for _, l := range g.Listeners {
+		o := bound{conf: l, headers: g.Limits.Headers}
+		if have := s.open[l.Address]; have != nil {
 			if !sameListener(&have.conf, &l) {
 				return opened, fmt.Errorf("listener %q: protocol and TLS of an open listener change only with a restart", l.Name)
 			}
@@ -169,32 +175,22 @@ func (s *Server) serve(o bound) {
 		ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: int(o.headers), TLSConfig: o.tls,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	ln := o.ln
-	switch {
-	case o.admin:
-		l.server.Handler = s.adminHandler()
-		if s.admin != nil {
-			_ = s.admin.server.Close()
-		}
-		s.admin = l
-	default:
-		scheme := "http"
-		if o.tls != nil {
-			scheme = "https"
-		}
-		l.server.Handler = &handler{engine: s.engine, clients: &s.clients, log: s.log, scheme: scheme, patience: bodyPatience}
-		l.server.BaseContext = func(net.Listener) context.Context { return s.base }
-		l.server.ConnContext = rememberConn
-		l.server.Protocols = new(http.Protocols)
-		l.server.Protocols.SetHTTP1(true)
-		l.server.Protocols.SetHTTP2(o.tls != nil)
-		l.server.Protocols.SetUnencryptedHTTP2(o.tls == nil)
-		ln = &gatedListener{Listener: ln, gate: s.gate}
-		if o.tls != nil {
-			ln = tls.NewListener(ln, o.tls)
-		}
-		s.open[o.conf.Address] = l
+	scheme := "http"
+	if o.tls != nil {
+		scheme = "https"
 	}
+	l.server.Handler = &handler{engine: s.engine, clients: &s.clients, log: s.log, scheme: scheme, patience: bodyPatience}
+	l.server.BaseContext = func(net.Listener) context.Context { return s.base }
+	l.server.ConnContext = rememberConn
+	l.server.Protocols = new(http.Protocols)
+	l.server.Protocols.SetHTTP1(true)
+	l.server.Protocols.SetHTTP2(o.tls != nil)
+	l.server.Protocols.SetUnencryptedHTTP2(o.tls == nil)
+	var ln net.Listener = &gatedListener{Listener: o.ln, gate: s.gate}
+	if o.tls != nil {
+		ln = tls.NewListener(ln, o.tls)
+	}
+	s.open[o.conf.Address] = l
 	s.wg.Go(func() {
 		if err := l.server.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("listener failed", "listener", o.conf.Name, "error", err)
@@ -213,10 +209,6 @@ func (s *Server) closeOthers(g *ir.Gateway) {
 			delete(s.open, addr)
 			s.wg.Go(func() { s.drain(context.Background(), l, g.Shutdown.Drain) })
 		}
-	}
-	if g.Admin == "" && s.admin != nil {
-		_ = s.admin.server.Close()
-		s.admin = nil
 	}
 }
 
@@ -244,12 +236,7 @@ func (s *Server) URLs() []string {
 }
 
 // AdminAddress is where the admin listener answers; "" when there is none.
-func (s *Server) AdminAddress() string {
-	if s.admin == nil {
-		return ""
-	}
-	return s.admin.addr.String()
-}
+func (s *Server) AdminAddress() string { return s.admin.Address() }
 
 // lastPatience is how long calls may take to end after they were told to.
 const lastPatience = 5 * time.Second
@@ -284,9 +271,7 @@ func (s *Server) Shutdown(drain time.Duration) error {
 		err = s.traces.Shutdown(ctx)
 		s.clients.remove(s.engine.Snapshot())
 	}
-	if s.admin != nil {
-		_ = s.admin.server.Close()
-	}
+	s.admin.Close()
 	s.wg.Wait()
 	return err
 }
