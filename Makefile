@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 FUZZ_PKGS ?= ./...
 BENCHTIME ?= 1s
 BENCH_PKGS ?= ./...
-# The end-to-end measurement: the gateway beside a bare reverse proxy.
+# The end-to-end measurement: the gateway beside a bare reverse proxy, and behind Envoy.
 BENCH_E2E ?= ./internal/bench
 BENCH_E2E_FLAGS ?=
 # Packages whose work is shared between goroutines.
@@ -51,7 +51,8 @@ bench-cost: ## measure the cost per KB of each dialect, of guards and of framing
 	go test -run '^$$' -bench 'Cost|Split|Stream|Request|LongChunk' -benchmem -benchtime $(BENCHTIME) \
 		./internal/dialect/... ./internal/policy ./internal/frame
 
-bench-e2e: ## measure the gateway beside a bare proxy (BENCH_E2E_FLAGS)
+bench-e2e: ## measure the gateway beside a bare proxy and behind Envoy (BENCH_E2E_FLAGS)
+	@tools/install.sh envoy
 	go run $(BENCH_E2E) $(BENCH_E2E_FLAGS)
 
 generate: ## write again what is generated from the code

@@ -34,8 +34,9 @@ func measure(o *options) error {
 		subjects = append(subjects, &subject{name: "spanway, traces " + tracing,
 			args: []string{"-role", "spanway", "-upstream", up.addr, "-collector", coll.addr, "-tracing", tracing}})
 	}
-	if o.profile != "" {
-		return withSubjects(subjects, func() error { return profile(o, subjects, up) })
+	if o.profile != "" && o.only != "envoy" {
+		last := subjects[len(subjects)-1]
+		return withSubjects(subjects, func() error { return profile(o, last.child.control, last.child.addr) })
 	}
 	for _, part := range []struct {
 		name string
@@ -46,6 +47,11 @@ func measure(o *options) error {
 		}
 		if err := withSubjects(subjects, func() error { return part.run(o, subjects, up) }); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	if o.only == "" || o.only == "envoy" {
+		if err := envoyPlanes(o, up); err != nil {
+			return fmt.Errorf("envoy: %w", err)
 		}
 	}
 	return nil
@@ -63,15 +69,14 @@ func withSubjects(subjects []*subject, run func() error) error {
 	return run()
 }
 
-// profile writes a CPU profile of the last subject, traces exported, under load to the file that o names.
-func profile(o *options, subjects []*subject, _ *child) error {
-	s := subjects[len(subjects)-1]
+// profile writes a CPU profile of the process behind control, while addr is under load, to the file that o names.
+func profile(o *options, control, addr string) error {
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := closedLoop(s.child.addr, request(s.child.addr, o.model, 1<<10), o.workers, profileTime+time.Second)
+		_, _, err := closedLoop(addr, request(addr, o.model, 1<<10), o.workers, profileTime+time.Second)
 		done <- err
 	}()
-	r, err := http.Get("http://" + s.child.control + "/profile")
+	r, err := http.Get("http://" + control + "/profile")
 	if err != nil {
 		return err
 	}
@@ -151,27 +156,35 @@ func medianOf(all []sample) sample {
 }
 
 func latency(o *options, subjects []*subject, up *child) error {
+	paths := []path{{"upstream alone", up.addr}}
+	for _, s := range subjects {
+		paths = append(paths, path{s.name, s.child.addr})
+	}
+	return latencies(o, "Latency", paths, []string{"unary", "stream"})
+}
+
+// path is where calls are sent to, and what is on the way.
+type path struct{ name, addr string }
+
+// latencies prints what each path adds to the first one.
+func latencies(o *options, title string, paths []path, models []string) error {
 	const rate = 200
 	d := 5 * o.time
-	fmt.Printf("Latency at %d calls a second, %v each, 1K prompt: added to the upstream alone\n", rate, d)
-	fmt.Printf("%-8s %-28s %10s %10s %12s %12s\n", "answer", "proxy", "p50", "p99", "added p50", "added p99")
-	for _, model := range []string{"unary", "stream"} {
-		base, err := openLoop(up.addr, request(up.addr, model, 1<<10), rate, d)
-		if err != nil {
-			return err
-		}
-		row := func(name string, l []time.Duration) {
-			p50, p99 := l[len(l)/2], l[len(l)*99/100]
-			fmt.Printf("%-8s %-28s %10v %10v %12v %12v\n", model, name, p50.Round(time.Microsecond), p99.Round(time.Microsecond),
-				(p50 - base[len(base)/2]).Round(time.Microsecond), (p99 - base[len(base)*99/100]).Round(time.Microsecond))
-		}
-		row("upstream alone", base)
-		for _, s := range subjects {
-			l, err := openLoop(s.child.addr, request(s.child.addr, model, 1<<10), rate, d)
+	fmt.Printf("%s at %d calls a second, %v each, 1K prompt: added to the upstream alone\n", title, rate, d)
+	fmt.Printf("%-8s %-28s %10s %10s %12s %12s\n", "answer", "path", "p50", "p99", "added p50", "added p99")
+	for _, model := range models {
+		var base []time.Duration
+		for _, p := range paths {
+			l, err := openLoop(p.addr, request(p.addr, model, 1<<10), rate, d)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", p.name, err)
 			}
-			row(s.name, l)
+			if base == nil {
+				base = l
+			}
+			p50, p99 := l[len(l)/2], l[len(l)*99/100]
+			fmt.Printf("%-8s %-28s %10v %10v %12v %12v\n", model, p.name, p50.Round(time.Microsecond), p99.Round(time.Microsecond),
+				(p50 - base[len(base)/2]).Round(time.Microsecond), (p99 - base[len(base)*99/100]).Round(time.Microsecond))
 		}
 	}
 	fmt.Println()

@@ -30,7 +30,7 @@ import (
 )
 
 // roleFlags say what a child process plays.
-type roleFlags struct{ role, upstream, collector, tracing string }
+type roleFlags struct{ role, upstream, collector, tracing, socket string }
 
 // roles are the parts that child processes play. Each prints its address on one line, serves, and ends when its standard input
 // does.
@@ -39,6 +39,7 @@ var roles = map[string]func(*roleFlags) error{
 	"bare":      playBare,
 	"spanway":   playSpanway,
 	"collector": playCollector,
+	"noop":      playNoop,
 }
 
 // announce prints the addresses of a child and waits for its parent to go.

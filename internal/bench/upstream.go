@@ -12,10 +12,14 @@ import (
 )
 
 // The upstream plays a provider at the cost of a few system calls, so that the proxies' own cost shows. The model's name in
-// the request says what it does: "unary", "stream" (50 chunks), "hold" (one chunk, then silence until the client goes) or
-// "long" (10,000 chunks).
+// the request says what it does: "unary", "stream" (50 chunks), "burst" (100 chunks), "paced" (100 chunks, one every 5 ms), "hold"
+// (one chunk, then silence until the client goes) or "long" (10,000 chunks).
 
-const streamChunks = 50
+const (
+	streamChunks = 50
+	burstChunks  = 100
+	pace         = 5 * time.Millisecond
+)
 
 func playUpstream(*roleFlags) error {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,6 +53,10 @@ func serveUpstream(c net.Conn) {
 		switch model {
 		case 's':
 			err = writeStream(c, streamChunks, 0)
+		case 'b':
+			err = writeStream(c, burstChunks, 0)
+		case 'p':
+			err = writeStream(c, burstChunks, pace)
 		case 'l':
 			err = writeStream(c, 10000, 0)
 		case 'h':
