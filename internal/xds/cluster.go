@@ -36,14 +36,14 @@ const maxResponseHeaders = 1000
 
 const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
-// ClusterName is the name of b's cluster when it answers at u: NAME@HASH, eight hex digits of a hash over all that says which
-// server is reached and how. A call that was planned before a reload can so never send its credential to a new place.
-func ClusterName(b *ir.Backend, u *url.URL) string {
+// ClusterName is the name of a backend's cluster: NAME@HASH, eight hex digits of a hash over all that says which server is
+// reached and how (scheme http or https, host as in the Host header, http2 auto or h2c). A call that was planned before a reload
+// can so never send its credential to a new place.
+func ClusterName(name, scheme, host, http2 string, t ir.ClientTLS) string {
 	h := fnv.New32a()
-	t := &b.TLS
 	_, _ = fmt.Fprintf(h, "%q %q %q %q %q %q %q %t", // a hash takes every write
-		u.Scheme, u.Host, b.HTTP2, t.CAFile, t.CertFile, t.KeyFile, t.ServerName, t.InsecureSkipVerify)
-	return fmt.Sprintf("%s@%08x", b.Name, h.Sum32())
+		scheme, host, http2, t.CAFile, t.CertFile, t.KeyFile, t.ServerName, t.InsecureSkipVerify)
+	return fmt.Sprintf("%s@%08x", name, h.Sum32())
 }
 
 // clusters are those of the backends, and of the processor.

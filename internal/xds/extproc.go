@@ -5,12 +5,14 @@ import (
 
 	rulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	codecv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/upstream_codec/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -22,6 +24,9 @@ const (
 	filterSpan   = "spanway.span"
 	filterLength = "spanway.length"
 )
+
+// connectionID is Envoy's word for the number of the client's connection.
+const connectionID = "%CONNECTION_ID%"
 
 // messagePatience is the least time that the processor has for a message; answerMargin is what it gets beyond the time that
 // the configuration lets it wait for others.
@@ -54,9 +59,10 @@ var (
 		"upstream.transport_failure_reason", "xds.cluster_name"}
 )
 
-// processorR is the filter that shows the processor each call.
+// processorR is the filter that shows the processor each call. It is off where the table of routes does not switch it on: the
+// reply to a request that is no HTTP has no route, and would be lost while R looked at it.
 func (b *build) processorR() *hcmv3.HttpFilter {
-	p := b.processor(corev3.HeaderValue{Key: RoleKey, Value: RoleR})
+	p := b.processor(RoleR)
 	p.RequestAttributes, p.ResponseAttributes = requestAttributes, responseAttributes
 	p.AllowModeOverride = true
 	p.MetadataOptions = receive(Namespace, Plan)
@@ -65,17 +71,24 @@ func (b *build) processorR() *hcmv3.HttpFilter {
 		RequestTrailerMode: extprocv3.ProcessingMode_SKIP, ResponseHeaderMode: extprocv3.ProcessingMode_SEND,
 		ResponseBodyMode: extprocv3.ProcessingMode_FULL_DUPLEX_STREAMED, ResponseTrailerMode: extprocv3.ProcessingMode_SEND,
 	}
-	return b.filter(filterR, p)
+	f := b.filter(filterR, p)
+	f.Disabled = true
+	return f
+}
+
+// switchedOn is what a table of routes says of R.
+func (b *build) switchedOn() map[string]*anypb.Any {
+	return map[string]*anypb.Any{filterR: b.pack(&routev3.FilterConfig{Config: b.pack(&extprocv3.ExtProcPerRoute{
+		Override: &extprocv3.ExtProcPerRoute_Overrides{Overrides: &extprocv3.ExtProcOverrides{}}})})}
 }
 
 // processorU is the filter that shows the processor each attempt, and has it set the attempt's head and body.
 func (b *build) processorU() *hcmv3.HttpFilter {
-	p := b.processor(
-		corev3.HeaderValue{Key: RoleKey, Value: RoleU},
-		corev3.HeaderValue{Key: CallKey, Value: "%DYNAMIC_METADATA(" + Namespace + ":call)%"},
-		corev3.HeaderValue{Key: ClusterKey, Value: "%UPSTREAM_CLUSTER_RAW%"},
-		corev3.HeaderValue{Key: HostKey, Value: "%UPSTREAM_HOST%"},
-		corev3.HeaderValue{Key: AttemptKey, Value: "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"})
+	p := b.processor(RoleU,
+		&corev3.HeaderValue{Key: CallKey, Value: "%DYNAMIC_METADATA(" + Namespace + ":call)%"},
+		&corev3.HeaderValue{Key: ClusterKey, Value: "%UPSTREAM_CLUSTER_RAW%"},
+		&corev3.HeaderValue{Key: HostKey, Value: "%UPSTREAM_HOST%"},
+		&corev3.HeaderValue{Key: AttemptKey, Value: "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"})
 	p.MetadataOptions = receive(Namespace, Plan)
 	p.ProcessingMode = &extprocv3.ProcessingMode{
 		RequestHeaderMode: extprocv3.ProcessingMode_SEND, RequestBodyMode: extprocv3.ProcessingMode_NONE,
@@ -86,11 +99,9 @@ func (b *build) processorU() *hcmv3.HttpFilter {
 }
 
 // processor is what R and U have in common. Calls fail when it does not answer.
-func (b *build) processor(initial ...corev3.HeaderValue) *extprocv3.ExternalProcessor {
+func (b *build) processor(role string, more ...*corev3.HeaderValue) *extprocv3.ExternalProcessor {
 	service := b.processorService()
-	for i := range initial {
-		service.InitialMetadata = append(service.InitialMetadata, &corev3.HeaderValue{Key: initial[i].Key, Value: initial[i].Value})
-	}
+	service.InitialMetadata = append([]*corev3.HeaderValue{{Key: RoleKey, Value: role}, {Key: ConnectionKey, Value: connectionID}}, more...)
 	return &extprocv3.ExternalProcessor{
 		GrpcService:    service,
 		MessageTimeout: durationpb.New(b.messageTimeout()),

@@ -74,6 +74,7 @@ func (b *build) networkFilter(name string, m proto.Message) *listenerv3.Filter {
 // normalise for itself is switched off.
 func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcmv3.HttpConnectionManager {
 	h1 := b.http1()
+	h1.AllowCustomMethods = true
 	h1.AcceptHttp_10, h1.DefaultHostForHttp_10 = true, "localhost"
 	h1.IgnoreHttp_11Upgrade = []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"}}}}
 	scheme := "http"
@@ -111,9 +112,12 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 	return m
 }
 
-// earlyMutations take out of a client's request what would steer Envoy or the processor's wiring.
+// earlyMutations take out of a client's request what would steer Envoy or the processor's wiring. The client's request id is
+// kept aside: one that is not of Envoy's making switches Envoy's tracing off.
 func (b *build) earlyMutations() []*corev3.TypedExtensionConfig {
-	m := &earlyv3.HeaderMutation{Mutations: []*rulesv3.HeaderMutation{removePrefix("x-spanway-"), removePrefix("x-envoy-")}}
+	id := set(RequestIDHeader, "%REQ(X-REQUEST-ID)%", corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD)
+	m := &earlyv3.HeaderMutation{Mutations: []*rulesv3.HeaderMutation{removePrefix("x-spanway-"), removePrefix("x-envoy-"), id,
+		{Action: &rulesv3.HeaderMutation_Remove{Remove: "x-request-id"}}}}
 	return []*corev3.TypedExtensionConfig{{Name: "spanway.clean", TypedConfig: b.pack(m)}}
 }
 

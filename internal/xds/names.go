@@ -6,7 +6,7 @@ const (
 	RouteHeader = "x-spanway-route"
 	// SpanHeader is set by Envoy, when it traces, to the ids of its SERVER span: trace id, "-", span id, in hex.
 	SpanHeader = "x-spanway-span"
-	// RequestIDHeader is, when Envoy traces, the client's own x-request-id, whose place Envoy's takes.
+	// RequestIDHeader is the client's own x-request-id. A request id in its own place is Envoy's, which it has when it traces.
 	RequestIDHeader = "x-spanway-request-id"
 	// RetryHeader is set by U to "1" on a response in whose place another attempt is to be made.
 	RetryHeader = "x-spanway-retry"
@@ -18,11 +18,12 @@ const (
 
 // Keys of the gRPC metadata with which Envoy opens the processor's streams.
 const (
-	RoleKey    = "x-spanway-role"    // R or U
-	CallKey    = "x-spanway-call"    // U: the call's id, as R set it in the metadata spanway.call
-	ClusterKey = "x-spanway-cluster" // U: the cluster's name
-	HostKey    = "x-spanway-host"    // U: address of the provider's host
-	AttemptKey = "x-spanway-attempt" // U: the attempt's number, from 1
+	RoleKey       = "x-spanway-role"       // R or U
+	ConnectionKey = "x-spanway-connection" // Envoy's number of the client's connection
+	CallKey       = "x-spanway-call"       // U: the call's id, as R set it in the metadata spanway.call
+	ClusterKey    = "x-spanway-cluster"    // U: the cluster's name
+	HostKey       = "x-spanway-host"       // U: address of the provider's host
+	AttemptKey    = "x-spanway-attempt"    // U: the attempt's number, from 1
 )
 
 // Roles of the processor's streams.
@@ -42,6 +43,9 @@ const (
 	CallLog    = "spanway.call"    // one entry per call
 	AttemptLog = "spanway.attempt" // one entry per attempt
 )
+
+// ConnectionTag is the custom tag of AttemptLog's entries that holds what ConnectionKey does: they have no metadata of the call.
+const ConnectionTag = "connection"
 
 // ReplyDetails begins the details of the processor's immediate responses. Envoy's own replies get the gateway's error
 // shape, those keep their body.

@@ -21,7 +21,8 @@ const maxAttempts = 16
 // routes is the one table of all listeners. A call is first matched by the route at its end, which only has R; R answers with the
 // name of the route that the pipeline chose, by which the call is matched again.
 func (b *build) routes() *routev3.RouteConfiguration {
-	v := &routev3.VirtualHost{Name: routesName, Domains: []string{"*"}, RequestBodyBufferLimit: wrapperspb.UInt64(uint64(max(b.g.Limits.Body, 0)))}
+	v := &routev3.VirtualHost{Name: routesName, Domains: []string{"*"}, RequestBodyBufferLimit: wrapperspb.UInt64(uint64(max(b.g.Limits.Body, 0))),
+		TypedPerFilterConfig: b.switchedOn()}
 	for i := range b.g.Routes {
 		v.Routes = append(v.Routes, b.plannedRoute(&b.g.Routes[i]))
 	}

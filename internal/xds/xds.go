@@ -91,7 +91,7 @@ func (b *build) locate() error {
 		if err != nil {
 			return fmt.Errorf("backend %q: %w", c.Name, err)
 		}
-		b.backends[c.Name] = &backend{Backend: c, url: u, cluster: ClusterName(c, u)}
+		b.backends[c.Name] = &backend{Backend: c, url: u, cluster: ClusterName(c.Name, u.Scheme, u.Host, c.HTTP2, c.TLS)}
 	}
 	return nil
 }
