@@ -23,6 +23,7 @@ const envoyPatience = 20 * time.Second
 // plane is an Envoy with what stands beside it.
 type plane struct {
 	name  string
+	kind  kind
 	args  []string // of the processor; none = Envoy alone
 	proc  *child
 	envoy *envoy.Process
@@ -51,18 +52,17 @@ func exists(path string) bool {
 }
 
 // start runs the processor, and Envoy before it. What was started is for stop, also after an error.
-func (p *plane) start(bin, upstream string) (err error) {
+func (p *plane) start(bin string, f *roleFlags) (err error) {
 	if p.dir, err = os.MkdirTemp("", "bench"); err != nil {
 		return err
 	}
-	socket := ""
+	socket := filepath.Join(p.dir, "proc.sock")
 	if len(p.args) > 0 {
-		socket = filepath.Join(p.dir, "proc.sock")
 		if p.proc, err = start(append(p.args, "-socket", socket)...); err != nil {
 			return err
 		}
 	}
-	conf, err := bootstrap(upstream, socket)
+	conf, err := bootstrap(p.kind, f, socket)
 	if err != nil {
 		return err
 	}

@@ -1,96 +1,117 @@
 package main
 
 import (
-	"bytes"
-	"net"
-	"text/template"
+	"fmt"
+	"os"
+	"slices"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	extprocfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/xds"
 )
 
-// bootstrap is the configuration of an Envoy whose only route leads to upstream (address:port). With a socket an external
-// processor there sees every call, in Spanway's modes.
-func bootstrap(upstream, socket string) ([]byte, error) {
-	host, port, err := net.SplitHostPort(upstream)
+// gatewayOf is the configuration that the gateway has in each of its roles: one route, which takes everything.
+func gatewayOf(f *roleFlags) (*ir.Gateway, error) {
+	conf := fmt.Sprintf(`
+listen: 127.0.0.1:0
+admin: ""
+backends: {up: {provider: openai, url: "http://%s", key: bench}}
+routes: [{name: all, match: {path: /}, to: up}]
+telemetry: %s
+`, f.upstream, telemetryConfig(f))
+	return ir.Load("bench", []byte(conf), ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names()})
+}
+
+// kind says what stands beside an Envoy.
+type kind uint8
+
+const (
+	alone kind = iota
+	beforeNoop
+	beforeSpanway
+)
+
+// bootstrap is the configuration of an Envoy whose processor, if any, listens on socket. It is Spanway's own, for the same route;
+// without Spanway that route leads straight to the backend and nothing is logged, and alone there are no processor's filters.
+func bootstrap(k kind, f *roleFlags, socket string) ([]byte, error) {
+	g, err := gatewayOf(f)
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	err = bootstrapForm.Execute(&b, map[string]string{"Host": host, "Port": port, "Socket": socket})
-	return b.Bytes(), err
+	r, err := xds.Build(g, xds.Options{Processor: "unix:" + socket})
+	if err != nil {
+		return nil, err
+	}
+	if k != beforeSpanway {
+		if err := straighten(r, k); err != nil {
+			return nil, err
+		}
+	}
+	b, err := xds.Static(r, xds.Boot{})
+	if err != nil {
+		return nil, err
+	}
+	return xds.YAML(b)
 }
 
-var bootstrapForm = template.Must(template.New("bootstrap").Parse(`
-static_resources:
-  listeners:
-  - name: main
-    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: main
-          codec_type: AUTO
-          stream_idle_timeout: 300s
-          http_filters:
-{{- if .Socket}}
-          - name: spanway.r
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
-              grpc_service: {envoy_grpc: {cluster_name: proc}, initial_metadata: [{key: x-role, value: R}]}
-              message_timeout: 60s
-              allow_mode_override: true
-              response_attributes: [response.code_details, response.flags, upstream.request_attempt_count, upstream.transport_failure_reason]
-              processing_mode:
-                request_header_mode: SEND
-                request_body_mode: BUFFERED
-                response_header_mode: SEND
-                response_body_mode: FULL_DUPLEX_STREAMED
-                request_trailer_mode: SKIP
-                response_trailer_mode: SEND
-{{- end}}
-          - name: envoy.filters.http.router
-            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
-          route_config:
-            name: r
-            virtual_hosts:
-            - name: v
-              domains: ["*"]
-              request_body_buffer_limit: 10485760
-              routes: [{match: {prefix: "/"}, route: {timeout: 0s, cluster: up}}]
-  clusters:
-{{- if .Socket}}
-  - name: proc
-    type: STATIC
-    circuit_breakers: {thresholds: [{max_connections: 10000, max_pending_requests: 10000, max_requests: 10000, max_retries: 10000}]}
-    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {http2_protocol_options: {}}
-    load_assignment: {cluster_name: proc, endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: {{.Socket}}}}}}]}]}
-{{- end}}
-  - name: up
-    type: STATIC
-    circuit_breakers: {thresholds: [{max_connections: 10000, max_pending_requests: 10000, max_requests: 10000, max_retries: 10000}]}
-    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {http_protocol_options: {}}
-        http_filters:
-{{- if .Socket}}
-        - name: spanway.u
-          typed_config:
-            "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
-            grpc_service:
-              envoy_grpc: {cluster_name: proc}
-              initial_metadata:
-              - {key: x-role, value: U}
-              - {key: x-m-backend, value: "%UPSTREAM_CLUSTER%"}
-              - {key: x-m-host, value: "%UPSTREAM_HOST%"}
-              - {key: x-m-attempt, value: "%UPSTREAM_REQUEST_ATTEMPT_COUNT%"}
-            message_timeout: 60s
-            processing_mode: {request_header_mode: SEND, request_body_mode: NONE, response_header_mode: SEND, response_body_mode: NONE}
-{{- end}}
-        - name: envoy.filters.http.upstream_codec
-          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec}
-    load_assignment: {cluster_name: up, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: {{.Host}}, port_value: {{.Port}}}}}}]}]}
-`))
+// straighten takes out of r what only Spanway answers to.
+func straighten(r *xds.Resources, k kind) error {
+	processes := func(f *hcmv3.HttpFilter) bool {
+		return f.GetTypedConfig().MessageIs((*extprocfilterv3.ExternalProcessor)(nil))
+	}
+	backend := ""
+	for _, c := range r.Clusters {
+		var o httpv3.HttpProtocolOptions
+		packed := c.TypedExtensionProtocolOptions["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
+		if c.AltStatName != "up" {
+			continue
+		}
+		backend = c.Name
+		err := change(packed, &o, func() {
+			if k == alone {
+				o.HttpFilters = o.HttpFilters[len(o.HttpFilters)-1:] // the codec
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	filters := r.Listeners[0].FilterChains[0].Filters
+	manager := filters[slices.IndexFunc(filters, func(f *listenerv3.Filter) bool {
+		return f.GetTypedConfig().MessageIs((*hcmv3.HttpConnectionManager)(nil))
+	})]
+	var m hcmv3.HttpConnectionManager
+	return change(manager.GetTypedConfig(), &m, func() {
+		if k == alone {
+			m.HttpFilters = slices.DeleteFunc(m.HttpFilters, processes)
+		}
+		m.AccessLog = nil
+		m.HttpFilters[len(m.HttpFilters)-1].ConfigType.(*hcmv3.HttpFilter_TypedConfig).TypedConfig, _ = anypb.New(&routerv3.Router{SuppressEnvoyHeaders: true})
+		v := m.GetRouteConfig().VirtualHosts[0]
+		if k == alone {
+			v.TypedPerFilterConfig = nil
+			v.Routes[0].TypedPerFilterConfig = nil
+		}
+		v.Routes = []*routev3.Route{{TypedPerFilterConfig: v.Routes[0].TypedPerFilterConfig, Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+			Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: backend},
+				Timeout: v.Routes[0].GetRoute().GetTimeout()}}}}
+	})
+}
+
+// change has f change what is packed.
+func change(packed *anypb.Any, m proto.Message, f func()) error {
+	if err := packed.UnmarshalTo(m); err != nil {
+		return err
+	}
+	f()
+	return packed.MarshalFrom(m)
+}

@@ -13,10 +13,10 @@ func withPlanes(up *child, run func([]*plane) error) (err error) {
 	if err != nil {
 		return err
 	}
-	planes := []*plane{{name: "envoy alone"}, {name: "envoy + no-op", args: []string{"-role", "noop"}}}
+	planes := []*plane{{name: "envoy alone", kind: alone}, {name: "envoy + no-op", kind: beforeNoop, args: []string{"-role", "noop"}}}
 	for _, p := range planes {
 		defer p.stop()
-		if err := p.start(bin, up.addr); err != nil {
+		if err := p.start(bin, &roleFlags{upstream: up.addr}); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}

@@ -23,8 +23,6 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/spanway/spanway/internal/gateway"
-	"github.com/spanway/spanway/internal/ir"
-	"github.com/spanway/spanway/internal/provider"
 	"github.com/spanway/spanway/internal/proxy"
 	"github.com/spanway/spanway/internal/telemetry"
 )
@@ -116,14 +114,7 @@ func playBare(f *roleFlags) error {
 
 // playSpanway is the gateway as `spanway run` wires it, with one route.
 func playSpanway(f *roleFlags) error {
-	conf := fmt.Sprintf(`
-listen: 127.0.0.1:0
-admin: ""
-backends: {up: {provider: openai, url: "http://%s", key: bench}}
-routes: [{name: all, match: {path: /}, to: up}]
-telemetry: %s
-`, f.upstream, telemetryConfig(f))
-	g, err := ir.Load("bench", []byte(conf), ir.LoadOptions{Getenv: os.LookupEnv, ReadFile: os.ReadFile, Providers: provider.Names()})
+	g, err := gatewayOf(f)
 	if err != nil {
 		return err
 	}
