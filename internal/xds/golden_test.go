@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"github.com/spanway/spanway/internal/envoy"
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/provider"
 	"github.com/spanway/spanway/internal/xds"
@@ -99,7 +100,7 @@ func printed(t testing.TB, b *bootstrapv3.Bootstrap) []byte {
 // validate has Envoy itself judge a bootstrap.
 func validate(t testing.TB, bootstrap []byte) {
 	t.Helper()
-	bin := envoy(t)
+	bin := envoyBinary(t)
 	f := filepath.Join(t.TempDir(), "envoy.yaml")
 	if err := os.WriteFile(f, bootstrap, 0o600); err != nil {
 		t.Fatal(err)
@@ -111,20 +112,18 @@ func validate(t testing.TB, bootstrap []byte) {
 	}
 }
 
-// envoy is the path of Envoy's binary.
-func envoy(t testing.TB) string {
+// envoyBinary is the path of Envoy's binary.
+func envoyBinary(t testing.TB) string {
 	t.Helper()
-	if bin := os.Getenv("ENVOY"); bin != "" {
-		return bin
+	bin := os.Getenv("ENVOY")
+	if bin == "" {
+		bin, _ = filepath.Abs("../../.tools/bin/envoy")
 	}
-	bin, err := filepath.Abs("../../.tools/bin/envoy")
-	if err == nil {
-		_, err = os.Stat(bin)
-	}
+	found, err := envoy.Find(t.Context(), bin)
 	if err != nil {
 		t.Fatalf("this test needs Envoy: run tools/install.sh envoy, or set ENVOY to its path (%v)", err)
 	}
-	return bin
+	return found.Path
 }
 
 var certificates struct {
