@@ -157,6 +157,12 @@ func (c *Call) inboundOf(d llm.Dialect) llm.Inbound {
 	return openai.Dialect{}
 }
 
+// ID is the call's: 16 lower-case hexadecimal digits, unique in the process and not to be guessed.
+func (c *Call) ID() string { return c.llm.ID }
+
+// Route is the name of the route that Request chose.
+func (c *Call) Route() string { return c.llm.Route }
+
 // BodyLimit is how many bytes of request body the data plane reads; more is for RequestTooLarge.
 func (c *Call) BodyLimit() int64 { return c.state.snapshot.Limits.Body }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/spanway/spanway/internal/admin"
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/reload"
 	"github.com/spanway/spanway/internal/telemetry"
 )
 
@@ -33,8 +34,7 @@ const (
 type Server struct {
 	log     *slog.Logger
 	clients clients
-	engine  *gateway.Engine
-	traces  *telemetry.Pipeline
+	keeper  *reload.Keeper
 	gate    *gate
 	open    map[string]*listening // by address
 	admin   admin.Server
@@ -43,7 +43,7 @@ type Server struct {
 
 	base   context.Context // of every client's request
 	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // serving and retiring goroutines
+	wg     sync.WaitGroup // serving goroutines
 }
 
 // listening is one open listener.
@@ -55,7 +55,7 @@ type listening struct {
 
 // New returns a server without a configuration.
 func New(log *slog.Logger) *Server {
-	s := &Server{log: log, open: map[string]*listening{}, gate: newGate(), certAge: certificateAge}
+	s := &Server{log: log, keeper: reload.New(log), open: map[string]*listening{}, gate: newGate(), certAge: certificateAge}
 	s.admin.Ready, s.admin.Log = s.ready.Load, log
 	s.base, s.cancel = context.WithCancelCause(context.Background())
 	return s
@@ -79,12 +79,7 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 		s.clients.remove(compiled)
 		return err
 	}
-	if s.engine == nil {
-		s.engine = gateway.New(compiled, t)
-	} else {
-		s.retire(s.engine.Snapshot(), s.engine.Swap(compiled, t), t)
-	}
-	s.traces = t
+	s.keeper.Apply(compiled, t, s.clients.remove)
 	s.gate.resize(g.Limits.Connections)
 	s.admin.SetMetrics(t.MetricsHandler())
 	s.admin.Serve(g.Admin, operators)
@@ -95,25 +90,6 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 	s.ready.Store(true)
 	return nil
 }
-
-// retire waits for the old configuration's calls in the background, then lets go of what they used.
-func (s *Server) retire(old *gateway.Snapshot, ended <-chan struct{}, next *telemetry.Pipeline) {
-	traces := s.traces
-	s.wg.Go(func() {
-		<-ended
-		s.clients.remove(old)
-		if traces != next {
-			ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
-			defer cancel()
-			if err := traces.Shutdown(ctx); err != nil {
-				s.log.Warn("old telemetry did not flush", "error", err)
-			}
-		}
-	})
-}
-
-// flushPatience is how long finished traces may take to be exported when their pipeline ends.
-const flushPatience = 10 * time.Second
 
 // bound is a listener that is open but not yet served.
 type bound struct {
@@ -179,7 +155,7 @@ func (s *Server) serve(o bound) {
 	if o.tls != nil {
 		scheme = "https"
 	}
-	l.server.Handler = &handler{engine: s.engine, clients: &s.clients, log: s.log, scheme: scheme, patience: bodyPatience}
+	l.server.Handler = &handler{engine: s.keeper.Engine(), clients: &s.clients, log: s.log, scheme: scheme, patience: bodyPatience}
 	l.server.BaseContext = func(net.Listener) context.Context { return s.base }
 	l.server.ConnContext = rememberConn
 	l.server.Protocols = new(http.Protocols)
@@ -263,23 +239,11 @@ func (s *Server) Shutdown(drain time.Duration) error {
 	}
 	calls.Wait()
 	s.cancel(gateway.ErrShutdown)
-	var err error
-	if s.engine != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
-		defer cancel()
-		s.awaitCalls(ctx)
-		err = s.traces.Shutdown(ctx)
-		s.clients.remove(s.engine.Snapshot())
+	err := s.keeper.Shutdown() // closing a connection does not wait for its handler
+	if e := s.keeper.Engine(); e != nil {
+		s.clients.remove(e.Snapshot())
 	}
 	s.admin.Close()
 	s.wg.Wait()
 	return err
-}
-
-// awaitCalls waits until every call has handed over its trace: closing a connection does not wait for its handler.
-func (s *Server) awaitCalls(ctx context.Context) {
-	select {
-	case <-s.engine.Swap(s.engine.Snapshot(), s.traces):
-	case <-ctx.Done():
-	}
 }
