@@ -44,6 +44,7 @@ var floors = []floor{
 	{"internal/gateway", 3, nil, "the pipeline is driven by a data plane and knows none"},
 	{"internal/reload", 4, nil, "what all data planes do with a new configuration, none does by itself"},
 	{"internal/proxy", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},
+	{"internal/extproc", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},
 	{"cmd/*", top, nil, "wiring only"},
 }
 

@@ -1,0 +1,325 @@
+package extproc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/provider"
+	"github.com/spanway/spanway/internal/telemetry"
+	"github.com/spanway/spanway/internal/xds"
+)
+
+var (
+	errBusy    = status.Error(codes.ResourceExhausted, "too many calls at a time")
+	errClosing = status.Error(codes.Unavailable, "shutting down")
+	errBroken  = status.Error(codes.Aborted, "the response is broken off")
+	errOrder   = status.Error(codes.FailedPrecondition, "message out of order")
+)
+
+// call carries the stream R of a call. Whatever happens, the call's trace is closed once.
+func (s *Server) call(stream extprocv3.ExternalProcessor_ProcessServer, md metadata.MD) error {
+	engine := s.engine.Load()
+	switch {
+	case engine == nil || s.closing.Load():
+		return errClosing
+	case !s.sessions.reserve():
+		return errBusy
+	}
+	x := &session{server: s, stream: stream, abort: aborter(stream.Context()), connection: first(md, xds.ConnectionKey)}
+	if err := x.open(engine); err != nil {
+		s.sessions.count.Add(-1)
+		return err
+	}
+	return x.run()
+}
+
+// open takes the request's head, the first message of the stream.
+func (x *session) open(engine *gateway.Engine) error {
+	var m extprocv3.ProcessingRequest
+	if err := x.stream.RecvMsg(&m); err != nil {
+		return err
+	}
+	r, ok := m.Request.(*extprocv3.ProcessingRequest_RequestHeaders)
+	if !ok {
+		return errOrder
+	}
+	in := incoming(r.RequestHeaders, attributesOf(m.Attributes))
+	x.ctx, x.cancel = context.WithCancelCause(x.stream.Context())
+	x.call = engine.Open(x.ctx, &in)
+	x.id = x.call.ID()
+	x.server.sessions.add(x)
+	x.bare = r.RequestHeaders.EndOfStream
+	if in.Head.Query != "" {
+		x.path = in.Head.Path
+	}
+	return nil
+}
+
+// incoming is the request's head as the pipeline takes it: what the client sent, without what Envoy added.
+func incoming(m *extprocv3.HttpHeaders, a attributes) gateway.Incoming {
+	var span, requestID, ownID string
+	p, h := readHead(m.GetHeaders(), func(name string) bool {
+		return strings.HasPrefix(name, "x-envoy-")
+	})
+	take := func(k string) string {
+		v := ""
+		if have := h[k]; len(have) > 0 {
+			v = have[0]
+		}
+		delete(h, k)
+		return v
+	}
+	span, requestID, ownID = take(spanHeader), take("X-Request-Id"), take(requestIDHeader)
+	delete(h, "X-Forwarded-Proto")
+	if ownID != "" {
+		h["X-Request-Id"] = []string{ownID}
+	}
+	in := gateway.Incoming{Host: p.authority, Scheme: p.scheme, Protocol: protocolOf(a.text("request.protocol")), Client: a.text("source.address"),
+		Received: a.time("request.time")}
+	in.Head = llm.Head{Method: p.method, Header: h}
+	in.Head.Path, in.Head.Query = splitPath(p.path)
+	if span != "" {
+		in.Server = telemetry.ParseServer(span, sampled(h, requestID))
+	}
+	return in
+}
+
+// The headers of internal/xds by their canonical names.
+var (
+	spanHeader      = http.CanonicalHeaderKey(xds.SpanHeader)
+	requestIDHeader = http.CanonicalHeaderKey(xds.RequestIDHeader)
+	protocolHeader  = http.CanonicalHeaderKey(xds.ProtocolHeader)
+)
+
+// sampled is Envoy's decision on the trace: the caller's, when there is one (W3C trace context, trace-flags), else its own, which it
+// writes into the request's id in place of the version of the UUID: 4 is no.
+func sampled(h http.Header, requestID string) bool {
+	if v := h["Traceparent"]; len(v) == 1 && len(v[0]) >= 55 {
+		return strings.IndexByte("13579bdf", v[0][54]) >= 0
+	}
+	return len(requestID) < 36 || requestID[14] != '4'
+}
+
+func protocolOf(p string) string {
+	switch p {
+	case "HTTP/2":
+		return "2"
+	case "HTTP/3":
+		return "3"
+	case "HTTP/1.0":
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// run carries the stream from the first message's answer to its end.
+func (x *session) run() (err error) {
+	defer func() {
+		if x.server.caught(recover()) {
+			err = x.apologise()
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.finish()
+	}()
+	if err := x.begin(); err != nil {
+		return err
+	}
+	var m extprocv3.ProcessingRequest
+	for {
+		if err := x.stream.RecvMsg(&m); err != nil {
+			return x.lost(err)
+		}
+		if err := x.take(&m); err != nil {
+			return err
+		}
+	}
+}
+
+// begin answers the first message: with all there is to say, when the request has no body, else so that the body comes.
+func (x *session) begin() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.bare {
+		return x.request(nil)
+	}
+	return x.stream.SendMsg(goOn)
+}
+
+// goOn answers the head of a request whose body follows.
+var goOn = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{}}}
+
+// take takes one message.
+func (x *session) take(m *extprocv3.ProcessingRequest) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.phase == over {
+		return nil // on its way when the end was told
+	}
+	switch r := m.Request.(type) {
+	case *extprocv3.ProcessingRequest_ResponseBody:
+		if x.phase != responding {
+			return errOrder
+		}
+		return x.body(r.ResponseBody.Body, r.ResponseBody.EndOfStream)
+	case *extprocv3.ProcessingRequest_RequestBody:
+		if x.phase != reading {
+			return errOrder
+		}
+		return x.request(r.RequestBody.Body)
+	case *extprocv3.ProcessingRequest_ResponseHeaders:
+		return x.answered(r.ResponseHeaders, attributesOf(m.Attributes))
+	case *extprocv3.ProcessingRequest_ResponseTrailers:
+		if x.phase != responding {
+			return errOrder
+		}
+		return x.trailers()
+	}
+	return errOrder
+}
+
+// request takes the whole body: policies run, the plan is made, and Envoy is told where the attempts go.
+func (x *session) request(body []byte) error {
+	if int64(len(body)) > x.call.BodyLimit() {
+		return x.tell(x.call.Abandon(gateway.ReasonTooLarge))
+	}
+	if r := x.call.Request(body); r != nil {
+		return x.tell(r)
+	}
+	if d := x.call.Timeout(); d > 0 {
+		x.timers.whole = time.AfterFunc(d, func() { x.interrupt(gateway.ReasonTimeout) })
+	}
+	if r := x.next(); r != nil {
+		return x.tell(r)
+	}
+	x.phase = attempting
+	x.ahead = x.call.Ahead(x.ahead)
+	return x.stream.SendMsg(x.planned())
+}
+
+// next begins the next attempt.
+func (x *session) next() *gateway.Reply {
+	a, r := x.call.Attempt()
+	x.attempt, x.judged, x.verdict, x.headed = a, false, gateway.Verdict{}, false
+	if r == nil {
+		x.n++
+		x.begun = time.Now()
+	}
+	return r
+}
+
+// planned answers the request. What a provider must not see is taken out of it, so that it is not there should no U put the real
+// request in its place: the client's credentials and the body.
+func (x *session) planned() *extprocv3.ProcessingResponse {
+	m := newMutation(2)
+	m.set(xds.RouteHeader, x.call.Route())
+	if x.path != "" {
+		m.set(":path", x.path)
+	}
+	m.RemoveHeaders = removed
+	common := &extprocv3.CommonResponse{HeaderMutation: &m.HeaderMutation, ClearRouteCache: true}
+	resp := &extprocv3.ProcessingResponse{DynamicMetadata: &structpb.Struct{Fields: map[string]*structpb.Value{
+		xds.Namespace: structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"call": structpb.NewStringValue(x.id)}}),
+		xds.Plan:      x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead),
+	}}}
+	if x.bare {
+		resp.Response = &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}
+		return resp
+	}
+	common.BodyMutation = nothing
+	resp.Response = &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{Response: common}}
+	return resp
+}
+
+// nothing is the body that a provider gets should no U put in the real one.
+var nothing = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: []byte("{}")}}
+
+// removed are the fields that go no further than R: credentials, what says something of them, and the length of a body that is
+// replaced.
+var removed = append([]string{"content-length", "proxy-authorization", "cookie", "x-amz-security-token", "x-amz-date", xds.SpanHeader, xds.RequestIDHeader}, lower(provider.CredentialHeaders())...)
+
+func lower(names []string) (out []string) {
+	for _, n := range names {
+		out = append(out, strings.ToLower(n))
+	}
+	return out
+}
+
+// lost ends the call after its stream has ended, which tells nothing of why: the access log does.
+func (x *session) lost(err error) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.phase != over {
+		for deadline := time.Now().Add(wordPatience); !x.logged && x.phase != over; {
+			left := time.Until(deadline)
+			if left <= 0 {
+				break
+			}
+			x.wait(context.Background(), left)
+		}
+		if x.phase != over {
+			x.stopFor(x.whyLost())
+			x.finish()
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// whyLost is why the stream ended before the call had.
+func (x *session) whyLost() gateway.Reason {
+	switch {
+	case errors.Is(context.Cause(x.ctx), gateway.ErrShutdown):
+		return gateway.ReasonShutdown
+	case x.ended != "":
+		return x.ended
+	}
+	return gateway.ReasonClientGone
+}
+
+// apologise answers a call that panicked, if nothing of a response went out before, and else breaks its response off.
+func (x *session) apologise() (err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	defer func() {
+		if x.server.caught(recover()) {
+			err = errBroken
+		}
+	}()
+	if x.phase == over || x.call == nil || x.response.started {
+		return errBroken
+	}
+	if err := x.tell(x.call.Refuse(llm.Errorf(http.StatusInternalServerError, "internal_error", "internal error"))); err != nil {
+		return err
+	}
+	return x.drain()
+}
+
+// drain waits for the stream's end after all was said.
+func (x *session) drain() error {
+	x.mu.Unlock()
+	defer x.mu.Lock()
+	var m extprocv3.ProcessingRequest
+	for {
+		if err := x.stream.RecvMsg(&m); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}

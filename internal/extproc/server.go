@@ -1,0 +1,147 @@
+// Package extproc is the data plane behind Envoy: a gRPC server that Envoy asks about every call and tells how each went. It drives
+// the pipeline of internal/gateway, as internal/proxy does, and Envoy carries the bytes.
+//
+// Envoy opens a stream R for each call (a filter of the listener: the request, and the response for the client) and a stream U for each
+// attempt (a filter of the provider's cluster: the attempt's head and body, and the head of its answer). Both come by
+// envoy.service.ext_proc.v3.ExternalProcessor and meet in a session, found by the call's id. The access log service beside it
+// (envoy.service.accesslog.v3) is told who ended a call and why an attempt failed, which the streams do not tell. internal/xds has
+// the configuration that makes Envoy do so.
+//
+// [New] makes a [Server], [Server.Apply] gives it a configuration, the first and every later one, [Server.Serve] lets Envoy in, and
+// [Server.Shutdown] drains it.
+package extproc
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/reload"
+	"github.com/spanway/spanway/internal/telemetry"
+	"github.com/spanway/spanway/internal/xds"
+)
+
+// Bounds of the gRPC server. Windows are fixed, which saves the pings that measure them.
+const (
+	maxMessage   = 1<<30 + 1<<20 // bytes of a message: the largest limits.body, and what is around it
+	streamWindow = 1 << 20       // bytes on the way in one stream
+	connWindow   = 16 << 20      // and in one connection
+)
+
+// lastPatience is how long calls may take to end after they were told to.
+const lastPatience = 5 * time.Second
+
+// Server is the data plane behind Envoy. Its methods are for one goroutine, but for Serve, which has its own.
+type Server struct {
+	log      *slog.Logger
+	keeper   *reload.Keeper
+	engine   atomic.Pointer[gateway.Engine]
+	clusters clusters
+	plans    plans
+	sessions sessions
+	grpc     *grpc.Server
+	health   *health.Server
+	closing  atomic.Bool
+}
+
+// New returns a server without a configuration: it is not healthy before the first Apply.
+func New(log *slog.Logger) *Server {
+	s := &Server{log: log, keeper: reload.New(log), health: health.NewServer()}
+	s.sessions.init()
+	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	s.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage), grpc.InTapHandle(tapped),
+		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow))
+	extprocv3.RegisterExternalProcessorServer(s.grpc, processor{server: s})
+	accesslogv3.RegisterAccessLogServiceServer(s.grpc, accessLog{server: s})
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	return s
+}
+
+// Apply makes new calls begin with g as compiled, and records them into t, whose predecessor is shut down when its calls have ended.
+func (s *Server) Apply(_ context.Context, _ *ir.Gateway, compiled *gateway.Snapshot, t *telemetry.Pipeline) error {
+	s.clusters.add(compiled)
+	s.keeper.Apply(compiled, t, s.clusters.remove)
+	s.engine.Store(s.keeper.Engine())
+	s.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+	return nil
+}
+
+// Serve answers Envoy on ln until Shutdown. The error is nil after that.
+func (s *Server) Serve(ln net.Listener) error { return s.grpc.Serve(ln) }
+
+// Shutdown ends the server: it is not healthy any more, running calls go on for drain at most, then they are ended, and what was
+// recorded is exported. Envoy is to be told before to accept no more. The error says what did not work out.
+func (s *Server) Shutdown(drain time.Duration) error {
+	s.health.Shutdown()
+	s.within(drain)
+	s.closing.Store(true)
+	var told sync.WaitGroup
+	for _, x := range s.sessions.all() {
+		told.Go(x.shutdown)
+	}
+	if !s.within(lastPatience) {
+		s.log.Warn("calls outlasted the drain")
+	}
+	s.grpc.Stop() // lets go of those that wait for Envoy
+	told.Wait()
+	return s.keeper.Shutdown()
+}
+
+// within waits for the running calls, at most d, and reports whether they have ended.
+func (s *Server) within(d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return s.keeper.Wait(ctx)
+}
+
+// Running is the number of calls that Envoy has told of and that have not ended.
+func (s *Server) Running() int { return int(s.sessions.count.Load()) }
+
+// clusters has the name of the cluster of each backend of the snapshots in use. It is safe for concurrent use; of is lock-free.
+type clusters struct {
+	mu    sync.Mutex
+	names atomic.Pointer[map[*gateway.Backend]string]
+}
+
+func (c *clusters) of(b *gateway.Backend) string { return (*c.names.Load())[b] }
+
+func (c *clusters) add(s *gateway.Snapshot) {
+	c.change(func(names map[*gateway.Backend]string) {
+		for _, b := range s.Backends {
+			names[b] = xds.ClusterName(b.Name, b.Scheme, b.Host, b.HTTP2, b.TLS)
+		}
+	})
+}
+
+func (c *clusters) remove(s *gateway.Snapshot) {
+	c.change(func(names map[*gateway.Backend]string) {
+		for _, b := range s.Backends {
+			delete(names, b)
+		}
+	})
+}
+
+// change puts a changed copy of the names in place.
+func (c *clusters) change(f func(map[*gateway.Backend]string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := map[*gateway.Backend]string{}
+	if old := c.names.Load(); old != nil {
+		for b, name := range *old {
+			names[b] = name
+		}
+	}
+	f(names)
+	c.names.Store(&names)
+}

@@ -1,0 +1,114 @@
+package extproc
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/spanway/spanway/internal/coding"
+	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
+)
+
+// wordPatience is how long the access log may take to say why an attempt or a call ended. It is off the client's path, but for
+// attempts that follow one that got no answer.
+const wordPatience = 50 * time.Millisecond
+
+// phase is how far a call has come.
+type phase uint8
+
+const (
+	reading    phase = iota // its request's body is awaited
+	attempting              // attempts are made
+	responding              // R was shown the response's head
+	over                    // all that R has to say is said, or nobody listens
+)
+
+// session is one call: what its stream R and the streams U of its attempts share. mu guards all that is below it; the call is
+// driven by whoever holds it, one at a time.
+type session struct {
+	server     *Server
+	id         string // of the call
+	connection string // of the client's connection, as Envoy numbers them; ""
+	stream     extprocv3.ExternalProcessor_ProcessServer
+	abort      context.CancelFunc // ends R from any goroutine
+	ctx        context.Context    // the call's
+	cancel     context.CancelCauseFunc
+	beside     *session // on the same connection; guarded by the connection's shard
+
+	mu       sync.Mutex
+	call     *gateway.Call // nil when closed
+	phase    phase
+	bare     bool   // the request has no body
+	path     string // the request's without its query, where it has one: the query may hold a credential
+	attempt  *gateway.Attempt
+	n        int                // attempts begun
+	begun    time.Time          // when the last one was
+	judged   bool               // the attempt has a verdict, or its head is the response's
+	verdict  gateway.Verdict    // when judged
+	judgedAt time.Time          // when
+	headed   bool               // the attempt's head was taken
+	head     llm.Head           // which
+	coding   coding.Coding      // of its body
+	ahead    []*gateway.Backend // of the attempts after the first, as Envoy was told
+	reply    *gateway.Reply     // the call's end as an attempt's stream has come to it: R tells the client
+	reports  []report           // of attempts that failed
+	ended    gateway.Reason     // the access log's word on the call; "" before
+	logged   bool               // it has spoken
+	changed  chan struct{}      // closed when something of this did; nil when nobody waits
+
+	response
+	timers
+}
+
+// report is the access log's word on an attempt.
+type report struct {
+	cluster string
+	reason  gateway.Reason
+}
+
+// maxReports bounds the reports that a session keeps: more than the attempts of any plan.
+const maxReports = 32
+
+// wait lets go of the session until something of it changes, d has passed, or ctx ends.
+func (x *session) wait(ctx context.Context, d time.Duration) {
+	if x.changed == nil {
+		x.changed = make(chan struct{})
+	}
+	changed := x.changed
+	x.mu.Unlock()
+	defer x.mu.Lock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-changed:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// wake tells those who wait that something has changed.
+func (x *session) wake() {
+	if x.changed != nil {
+		close(x.changed)
+		x.changed = nil
+	}
+}
+
+// finish ends the call, once: all that it held is let go of, and its trace is handed over.
+func (x *session) finish() {
+	x.phase = over
+	if x.call == nil {
+		return
+	}
+	x.timers.stop()
+	x.response.stop()
+	x.server.sessions.remove(x)
+	x.cancel(nil)
+	call := x.call
+	x.call, x.attempt, x.head = nil, nil, llm.Head{}
+	x.wake()
+	call.Close()
+}
