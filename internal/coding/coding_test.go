@@ -46,7 +46,7 @@ func compress(t *testing.T, c Coding, text []byte) []byte {
 var codings = []Coding{"gzip", "br", "zstd"}
 
 func sample() []byte {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's text
+	r := rand.New(rand.NewPCG(1, 2))
 	text := make([]byte, 0, 100<<10)
 	for len(text) < 100<<10 {
 		text = append(text, strings.Repeat(string(rune('a'+r.IntN(26))), r.IntN(30))...)

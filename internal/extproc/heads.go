@@ -7,6 +7,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // pseudo are the fields of a head that HTTP/2 has in place of HTTP/1's first line, as Envoy shows them for either.
@@ -98,7 +99,7 @@ func newMutation(n int) *mutation {
 
 // set gives a field one value.
 func (m *mutation) set(name, value string) {
-	m.add(name, value, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD)
+	m.add(name, value).AppendAction = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 }
 
 // setAll gives a field all values.
@@ -107,12 +108,14 @@ func (m *mutation) setAll(name string, values []string) {
 		if i == 0 {
 			m.set(name, v)
 		} else {
-			m.add(name, v, corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD)
+			m.add(name, v).Append = again //nolint:staticcheck // Envoy 1.40 takes the action that has replaced it for the default, to overwrite
 		}
 	}
 }
 
-func (m *mutation) add(name, value string, how corev3.HeaderValueOption_HeaderAppendAction) {
+var again = wrapperspb.Bool(true)
+
+func (m *mutation) add(name, value string) *corev3.HeaderValueOption {
 	if len(m.options) == 0 {
 		m.options, m.fields = make([]corev3.HeaderValueOption, 8), make([]corev3.HeaderValue, 8)
 	}
@@ -121,8 +124,9 @@ func (m *mutation) add(name, value string, how corev3.HeaderValueOption_HeaderAp
 	from := len(m.text)
 	m.text = append(m.text, value...)
 	f.Key, f.RawValue = name, m.text[from:len(m.text):len(m.text)]
-	o.Header, o.AppendAction = f, how
+	o.Header = f
 	m.SetHeaders = append(m.SetHeaders, o)
+	return o
 }
 
 func (m *mutation) remove(name string) { m.RemoveHeaders = append(m.RemoveHeaders, name) }

@@ -86,14 +86,11 @@ func allFields(string) bool { return true }
 
 // body takes the next piece of the provider's body.
 func (x *session) body(p []byte, eof bool) error {
-	err := error(nil)
-	if x.decoder == nil {
-		err = x.send(x.call.Body(p, eof))
-	} else {
-		err = x.decode(p, eof)
+	defer func() { x.idleSince = time.Now() }()
+	if x.decoder != nil {
+		return x.decode(p, eof)
 	}
-	x.idleSince = time.Now()
-	return err
+	return x.send(x.call.Body(p, eof))
 }
 
 // decode is body for one that is compressed.
@@ -225,5 +222,5 @@ func immediate(code int, h http.Header, body []byte) *extprocv3.ProcessingRespon
 		}
 	}
 	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{ImmediateResponse: &extprocv3.ImmediateResponse{
-		Status: &typev3.HttpStatus{Code: typev3.StatusCode(code)}, Headers: &m.HeaderMutation, Body: body, Details: xds.ReplyDetails}}} //nolint:gosec // three digits
+		Status: &typev3.HttpStatus{Code: typev3.StatusCode(code)}, Headers: &m.HeaderMutation, Body: body, Details: xds.ReplyDetails}}}
 }
