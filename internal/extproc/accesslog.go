@@ -35,7 +35,7 @@ func (l accessLog) StreamAccessLogs(stream accesslogv3.AccessLogService_StreamAc
 		for _, e := range m.GetHttpLogs().GetLogEntry() {
 			switch name {
 			case xds.CallLog:
-				l.server.callEnded(e)
+				l.server.callEnded(e.GetCommonProperties())
 			case xds.AttemptLog:
 				l.server.attemptEnded(e.GetCommonProperties())
 			}
@@ -44,8 +44,7 @@ func (l accessLog) StreamAccessLogs(stream accesslogv3.AccessLogService_StreamAc
 }
 
 // callEnded hears how a call went.
-func (s *Server) callEnded(e *datav3.HTTPAccessLogEntry) {
-	p := e.GetCommonProperties()
+func (s *Server) callEnded(p *datav3.AccessLogCommon) {
 	id := p.GetMetadata().GetFilterMetadata()[xds.Namespace].GetFields()["call"].GetStringValue()
 	x := s.sessions.of(id)
 	if x == nil {
@@ -53,7 +52,7 @@ func (s *Server) callEnded(e *datav3.HTTPAccessLogEntry) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.logged, x.ended = true, cutBy(e.GetResponse().GetResponseCode().GetValue(), flagsOf(p.GetResponseFlags()))
+	x.logged, x.ended = true, flagsOf(p.GetResponseFlags()).reason()
 	x.wake()
 }
 

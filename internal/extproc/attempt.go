@@ -134,6 +134,10 @@ func hasBody(method string) bool {
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
+// jitter is by how much Envoy may stretch a pause that it is asked for (config.route.v3.RetryPolicy.RateLimitedRetryBackOff). What is
+// left of the pause the next attempt's stream waits, while the attempt's time to its head runs: so Envoy gets the greatest part.
+const jitter = 1.5
+
 // answer takes the head of the attempt's response, and tells Envoy whether another attempt is to be made.
 func (u *attempt) answer(m *extprocv3.HttpHeaders) error {
 	if u.phase != attempting || u.session.n != u.n || u.judged {
@@ -163,6 +167,9 @@ func (u *attempt) answer(m *extprocv3.HttpHeaders) error {
 		return u.refuse(v.Reply)
 	case v.Retry:
 		change.set(xds.RetryHeader, "1")
+		if s := int(v.Wait.Seconds() / jitter); s > 0 {
+			change.set(xds.WaitHeader, strconv.Itoa(s))
+		}
 		ahead := u.call.Ahead(nil)
 		if len(ahead) == 0 { // none of the targets that are left can take the request
 			if r := u.next(); r != nil {

@@ -285,6 +285,8 @@ func (x *session) whyLost() gateway.Reason {
 	switch {
 	case errors.Is(context.Cause(x.ctx), gateway.ErrShutdown):
 		return gateway.ReasonShutdown
+	case x.ended != "" && x.headed && !x.verdict.Retry:
+		return cutFor(x.ended)
 	case x.ended != "":
 		return x.ended
 	}

@@ -126,8 +126,11 @@ func (x *session) advance(ctx context.Context, n int, pause bool) bool {
 			x.judge(x.attempt.Failed(r))
 			continue
 		}
-		if !x.verdict.Retry { // with an answer that was not to be retried, or with none: the plan is at its end
+		if !x.verdict.Retry { // the plan is at its end, or the provider broke off before Envoy had our word on the head
 			x.reply = x.verdict.Reply
+			if x.headed {
+				x.reply = x.call.Cut(gateway.ReasonReset).Reply
+			}
 			return false
 		}
 		if left := x.verdict.Wait - time.Since(x.judgedAt); pause && left > 0 {

@@ -2,7 +2,6 @@ package extproc
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
@@ -117,8 +116,12 @@ func reasonOf(said string, f flag) gateway.Reason {
 // local is what the client gets in place of a reply of Envoy's own: that there was no response from a provider, or that the request
 // could not be read.
 func (x *session) local(code, said string, a attributes) *gateway.Reply {
-	if x.phase == reading {
+	r := reasonOf(said, flag(a.number("response.flags")))
+	switch {
+	case x.phase == reading:
 		return x.call.Abandon(unread(code))
+	case x.headed && !x.verdict.Retry: // the provider broke off before Envoy had our word on the head
+		return x.call.Cut(cutFor(r)).Reply
 	}
 	for n := int(a.number("upstream.request_attempt_count")); x.n < n; { // attempts that had no stream
 		if !x.advance(context.Background(), x.n+1, false) {
@@ -128,7 +131,6 @@ func (x *session) local(code, said string, a attributes) *gateway.Reply {
 			break
 		}
 	}
-	r := reasonOf(said, flag(a.number("response.flags")))
 	if !x.judged {
 		v := x.attempt.Failed(r)
 		if v.Reply != nil {
@@ -155,11 +157,10 @@ func unread(code string) gateway.Reason {
 	return gateway.ReasonBadBody
 }
 
-// cutBy is why a call ended before its response had, by the flags of its entry in the access log.
-func cutBy(code uint32, f flag) gateway.Reason {
-	r := f.reason()
-	if r == gateway.ReasonMalformed && code < http.StatusInternalServerError || r == gateway.ReasonConnect {
-		return gateway.ReasonReset // a body that stops early breaks its framing
+// cutFor is what a reason means after the response's head: a body that stops early breaks its framing.
+func cutFor(r gateway.Reason) gateway.Reason {
+	if r == gateway.ReasonMalformed || r == gateway.ReasonConnect {
+		return gateway.ReasonReset
 	}
 	return r
 }

@@ -40,19 +40,10 @@ func TestReasons(t *testing.T) {
 			t.Errorf("%s: the log says %b, %q, want %b, %q", tt.condition, f, f.reason(), tt.flags, tt.want)
 		}
 	}
-	for _, tt := range []struct {
-		condition string
-		code      uint32
-		log       *datav3.ResponseFlags
-		want      gateway.Reason
-	}{
-		{"cut in the body", 200, &datav3.ResponseFlags{UpstreamProtocolError: true}, gateway.ReasonReset},
-		{"client gone", 200, &datav3.ResponseFlags{DownstreamConnectionTermination: true}, gateway.ReasonClientGone},
-		{"client gone before the head", 0, &datav3.ResponseFlags{DownstreamConnectionTermination: true}, gateway.ReasonClientGone},
-		{"the processor's own end", 200, nil, ""},
-	} {
-		if got := cutBy(tt.code, flagsOf(tt.log)); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.condition, got, tt.want)
+	for r, want := range map[gateway.Reason]gateway.Reason{gateway.ReasonMalformed: gateway.ReasonReset, gateway.ReasonConnect: gateway.ReasonReset,
+		gateway.ReasonTimeout: gateway.ReasonTimeout, gateway.ReasonClientGone: gateway.ReasonClientGone} {
+		if got := cutFor(r); got != want {
+			t.Errorf("%s within a body is %q, want %q", r, got, want)
 		}
 	}
 }

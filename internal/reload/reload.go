@@ -21,7 +21,8 @@ type Keeper struct {
 	log    *slog.Logger
 	engine *gateway.Engine
 	traces *telemetry.Pipeline
-	wg     sync.WaitGroup // retiring
+	ended  []<-chan struct{} // of what Wait waited for in vain
+	wg     sync.WaitGroup    // retiring
 }
 
 // New returns a keeper without a configuration.
@@ -60,12 +61,16 @@ func (k *Keeper) Wait(ctx context.Context) bool {
 	if k.engine == nil {
 		return true
 	}
-	select {
-	case <-k.engine.Swap(k.engine.Snapshot(), k.traces):
-		return true
-	case <-ctx.Done():
-		return false
+	k.ended = append(k.ended, k.engine.Swap(k.engine.Snapshot(), k.traces))
+	for len(k.ended) > 0 {
+		select {
+		case <-k.ended[0]:
+			k.ended = k.ended[1:]
+		case <-ctx.Done():
+			return false
+		}
 	}
+	return true
 }
 
 // Shutdown waits for the calls, which the plane has told to end, and exports what was recorded. The error says what was not.
