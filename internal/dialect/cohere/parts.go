@@ -254,8 +254,9 @@ func (p *pieces) lastOf(history []byte) {
 // Rewrite implements llm.Inbound, as dialect.Rewrite does. Log probabilities tell the text that was changed: they become null.
 func (Dialect) Rewrite(dst []byte, r *llm.Request, ev *llm.Event) ([]byte, error) {
 	rw := dialect.Rewrite{Data: ev.Raw, Parts: ev.Parts}
-	if !bytes.HasPrefix(bytes.TrimLeft(ev.Raw, " \t\r\n"), []byte("{")) {
-		rw.Raw, rw.Data = ev.Raw, dialect.Payload(ev) // server-sent events: version 1 streams in two framings
+	// Version 1 streams in two framings. JSON has no line of data outside of its texts, which hold no raw line ends.
+	if data := dialect.Payload(ev); !ev.Whole && len(bytes.TrimSpace(data)) > 0 {
+		rw.Raw, rw.Data = ev.Raw, data
 	}
 	if m, ok := scan(rw.Data); ok {
 		var p pieces
