@@ -114,7 +114,7 @@ func free(t *testing.T) string {
 // status is what a GET of url answers.
 func status(t *testing.T, url string) (int, string) {
 	t.Helper()
-	resp, err := http.Get(url) //nolint:noctx // the test's own
+	resp, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
