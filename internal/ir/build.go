@@ -25,6 +25,7 @@ func (f *file) gateway(o *LoadOptions) *Gateway {
 		g.Admin = ""
 	}
 	g.Prices = prices(f.Prices)
+	g.Envoy = f.Envoy.envoy(o, f.Telemetry.Service)
 	if f.Listen != "" {
 		g.Listeners = append(g.Listeners, Listener{Name: defaultListener, Address: f.Listen, Protocol: "http"})
 	}

@@ -30,6 +30,8 @@ type file struct {
 	// span. The exact name wins, then the pattern with the most characters beside "*". None are built in: prices change, and a
 	// wrong figure is worse than none.
 	Prices map[string]*priceFile `conf:"prices" unset:"no costs"`
+	// What only Envoy does, where it carries the calls; the native data plane passes it by.
+	Envoy envoyFile `conf:"envoy"`
 	// What clients can make the gateway hold.
 	Limits limitsFile `conf:"limits"`
 	// The end of the process.

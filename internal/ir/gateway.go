@@ -20,6 +20,7 @@ type Gateway struct {
 	Backends  []Backend // sorted by name
 	Routes    []Route   // in the order of the file
 	Prices    []Price   // sorted by model
+	Envoy     Envoy
 	Limits    Limits
 	Shutdown  Shutdown
 }

@@ -16,17 +16,29 @@ import (
 
 //go:generate go test . -run TestReference|TestSchema -update
 
-//go:embed file.go
-var fileSource string
+var (
+	//go:embed file.go
+	fileSource string
+	//go:embed file_envoy.go
+	envoySource string
+)
 
-// prose returns the comments of file.go: of a type under its name, of a field under Type.Field.
+// prose returns the comments of file.go and file_envoy.go: of a type under its name, of a field under Type.Field.
 func prose() map[string]string {
 	out := make(map[string]string)
-	parsed, err := parser.ParseFile(token.NewFileSet(), "file.go", fileSource, parser.ParseComments)
-	if err != nil {
-		return out // cannot be: the compiler has read it too
+	for _, source := range [...]string{fileSource, envoySource} {
+		parsed, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
+		if err != nil {
+			return out // cannot be: the compiler has read it too
+		}
+		comments(out, parsed.Decls)
 	}
-	for _, decl := range parsed.Decls {
+	return out
+}
+
+// comments puts those of decls into out.
+func comments(out map[string]string, decls []ast.Decl) {
+	for _, decl := range decls {
 		g, ok := decl.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {
 			continue
@@ -45,7 +57,6 @@ func prose() map[string]string {
 			}
 		}
 	}
-	return out
 }
 
 // sentence is the comment of the type called name without that name, as a sentence of its own.

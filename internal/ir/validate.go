@@ -29,6 +29,7 @@ func (v *validator) validate() {
 		v.backend(name, &b)
 	}
 	v.routes()
+	v.envoy()
 }
 
 // address is where something listens.

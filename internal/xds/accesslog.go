@@ -1,22 +1,34 @@
 package xds
 
 import (
+	"strings"
 	"time"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	grpcv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/grpc/v3"
+	otelv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/open_telemetry/v3"
 	tracingv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/spanway/spanway/internal/ir"
 )
 
-// logFlush is the longest that an entry waits; with a buffer of one byte it does not.
+// logFlush is the longest that an entry for the processor waits; with a buffer of one byte it does not.
 const logFlush = 50 * time.Millisecond
 
-// callLogs tell the processor how each call ended.
+// callLogs tell the processor how each call ended that did not end well, and write the configuration's access logs.
 func (b *build) callLogs() []*accesslogv3.AccessLog {
-	return []*accesslogv3.AccessLog{b.processorLog(CallLog)}
+	out := []*accesslogv3.AccessLog{b.processorLog(CallLog)}
+	for i := range b.g.Envoy.AccessLogs {
+		out = append(out, b.accessLog(&b.g.Envoy.AccessLogs[i]))
+	}
+	return out
 }
 
 // attemptLogs tell the processor why each attempt failed.
@@ -25,9 +37,90 @@ func (b *build) attemptLogs() []*accesslogv3.AccessLog {
 		Tag: ConnectionTag, Type: &tracingv3.CustomTag_Value{Value: connectionID}})}
 }
 
+// processorLog leaves out what ended well, of which R and U see the end.
 func (b *build) processorLog(name string, tags ...*tracingv3.CustomTag) *accesslogv3.AccessLog {
-	c := &grpcv3.HttpGrpcAccessLogConfig{CommonConfig: &grpcv3.CommonGrpcAccessLogConfig{
+	l := b.logger(name, &grpcv3.HttpGrpcAccessLogConfig{CommonConfig: &grpcv3.CommonGrpcAccessLogConfig{
 		LogName: name, TransportApiVersion: corev3.ApiVersion_V3, GrpcService: b.processorService(),
-		BufferFlushInterval: durationpb.New(logFlush), BufferSizeBytes: wrapperspb.UInt32(1), CustomTags: tags}}
-	return &accesslogv3.AccessLog{Name: name, ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: b.pack(c)}}
+		BufferFlushInterval: durationpb.New(logFlush), BufferSizeBytes: wrapperspb.UInt32(1), CustomTags: tags}})
+	l.Filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{}}}
+	return l
+}
+
+// accessLog is one of the configuration's.
+func (b *build) accessLog(l *ir.EnvoyLog) *accesslogv3.AccessLog {
+	var out *accesslogv3.AccessLog
+	switch {
+	case l.GRPC != nil:
+		out = b.logger("envoy.access_loggers.http_grpc", &grpcv3.HttpGrpcAccessLogConfig{
+			CommonConfig: &grpcv3.CommonGrpcAccessLogConfig{LogName: l.GRPC.Name, TransportApiVersion: corev3.ApiVersion_V3,
+				GrpcService: b.collectorGRPC(&ir.EnvoyExport{Endpoint: l.GRPC.Endpoint, Protocol: "grpc", TLS: l.GRPC.TLS})},
+			AdditionalRequestHeadersToLog: l.GRPC.RequestHeaders, AdditionalResponseHeadersToLog: l.GRPC.ResponseHeaders,
+			AdditionalResponseTrailersToLog: l.GRPC.ResponseTrailers})
+	case l.OTel != nil:
+		out = b.logger("envoy.access_loggers.open_telemetry", b.otelLog(l.OTel))
+	default:
+		out = b.logger("envoy.access_loggers.file", fileLog(l.File))
+	}
+	if l.Match != "" {
+		out.Filter = b.cel(l.Match)
+	}
+	return out
+}
+
+func (b *build) logger(name string, m proto.Message) *accesslogv3.AccessLog {
+	return &accesslogv3.AccessLog{Name: name, ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: b.pack(m)}}
+}
+
+// defaultFormat is Envoy's own, with the path without its query, in which clients of Gemini bring their key, and without what
+// other proxies told.
+const defaultFormat = "[%START_TIME%] \"%REQ(:METHOD)% %PATH(NQ)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% " +
+	"%DURATION% \"%REQ(USER-AGENT)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %ROUTE_NAME% %UPSTREAM_CLUSTER% %TRACE_ID%\n"
+
+// fileLog writes a line for each call.
+func fileLog(l *ir.EnvoyFileLog) *filev3.FileAccessLog {
+	f := &corev3.SubstitutionFormatString{}
+	switch {
+	case l.JSON != nil:
+		fields := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+		for name, format := range l.JSON {
+			fields.Fields[name] = structpb.NewStringValue(format)
+		}
+		f.Format = &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: fields}
+	case l.Text != "":
+		f.Format = &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+			Specifier: &corev3.DataSource_InlineString{InlineString: strings.TrimSuffix(l.Text, "\n") + "\n"}}}
+	default:
+		f.Format = &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+			Specifier: &corev3.DataSource_InlineString{InlineString: defaultFormat}}}
+	}
+	return &filev3.FileAccessLog{Path: l.Path, AccessLogFormat: &filev3.FileAccessLog_LogFormat{LogFormat: f}}
+}
+
+func (b *build) otelLog(l *ir.EnvoyOTelLog) *otelv3.OpenTelemetryAccessLogConfig {
+	c := &otelv3.OpenTelemetryAccessLogConfig{LogName: l.Name, DisableBuiltinLabels: l.WithoutLabels,
+		Attributes: keyValues(l.Attributes), ResourceAttributes: keyValues(l.ResourceLabels)}
+	if l.Body != "" {
+		c.Body = anyText(l.Body)
+	}
+	if l.Export.Protocol == "grpc" {
+		c.GrpcService = b.collectorGRPC(&l.Export)
+	} else {
+		c.HttpService = b.collectorHTTP(&l.Export, "/v1/logs")
+	}
+	return c
+}
+
+func keyValues(m map[string]string) *commonpb.KeyValueList {
+	if len(m) == 0 {
+		return nil
+	}
+	out := &commonpb.KeyValueList{}
+	for _, k := range sortedKeys(m) {
+		out.Values = append(out.Values, &commonpb.KeyValue{Key: k, Value: anyText(m[k])})
+	}
+	return out
+}
+
+func anyText(s string) *commonpb.AnyValue {
+	return &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: s}}
 }

@@ -3,14 +3,19 @@ package xds
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
+	downstreamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -22,6 +27,9 @@ type Boot struct {
 	Node string
 	// Control is where a Server listens: unix:PATH or HOST:PORT. Dynamic needs it.
 	Control string
+	// Connections bounds the open connections of clients, all listeners together; 0 = only each listener has its bound. A reload
+	// does not change it.
+	Connections int64
 	// EagerTracing has Envoy export each of its spans at once; for tests.
 	EagerTracing bool
 }
@@ -70,6 +78,14 @@ func (o *Boot) bootstrap() (*bootstrapv3.Bootstrap, error) {
 		}
 		b.Admin = &bootstrapv3.Admin{Address: socket(host, port)}
 	}
+	if o.Connections > 0 {
+		monitor, err := anypb.New(&downstreamv3.DownstreamConnectionsConfig{MaxActiveDownstreamConnections: o.Connections})
+		if err != nil {
+			return nil, fmt.Errorf("connections: %w", err)
+		}
+		b.OverloadManager = &overloadv3.OverloadManager{ResourceMonitors: []*overloadv3.ResourceMonitor{{
+			Name: "envoy.resource_monitors.global_downstream_max_connections", ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: monitor}}}}
+	}
 	if o.EagerTracing {
 		layer := &structpb.Struct{Fields: map[string]*structpb.Value{
 			"tracing.opentelemetry.flush_interval_ms": structpb.NewNumberValue(100),
@@ -100,10 +116,18 @@ func YAML(m proto.Message) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// plain takes JSON's brackets and quotes away, where YAML needs none.
+// plain takes JSON's brackets away, and the quotes of texts that no reader of YAML can take for something else: Envoy's takes
+// yes and no for booleans.
 func plain(n *yaml.Node) {
-	n.Style = 0
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" || simpleText.MatchString(n.Value) && !slices.Contains(notText, strings.ToLower(n.Value)) {
+		n.Style = 0
+	}
 	for _, c := range n.Content {
 		plain(c)
 	}
 }
+
+var (
+	simpleText = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+)?s)$`)
+	notText    = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
+)

@@ -77,11 +77,12 @@ func load(t testing.TB, data []byte) *ir.Gateway {
 
 func bootstrap(t testing.TB, config []byte) *bootstrapv3.Bootstrap {
 	t.Helper()
-	r, err := xds.Build(load(t, config), options)
+	g := load(t, config)
+	r, err := xds.Build(g, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := xds.Static(r, xds.Boot{Admin: "127.0.0.1:9901"})
+	b, err := xds.Static(r, xds.Boot{Admin: "127.0.0.1:9901", Connections: g.Limits.Connections})
 	if err != nil {
 		t.Fatal(err)
 	}

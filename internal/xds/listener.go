@@ -74,7 +74,6 @@ func (b *build) networkFilter(name string, m proto.Message) *listenerv3.Filter {
 // normalise for itself is switched off.
 func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcmv3.HttpConnectionManager {
 	h1 := b.http1()
-	h1.AllowCustomMethods = true
 	h1.AcceptHttp_10, h1.DefaultHostForHttp_10 = true, "localhost"
 	h1.IgnoreHttp_11Upgrade = []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"}}}}
 	scheme := "http"
@@ -94,13 +93,17 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 		SchemeHeaderTransformation:    &corev3.SchemeHeaderTransformation{Transformation: &corev3.SchemeHeaderTransformation_SchemeToOverwrite{SchemeToOverwrite: scheme}},
 		UseRemoteAddress:              wrapperspb.Bool(true),
 		SkipXffAppend:                 true,
-		GenerateRequestId:             wrapperspb.Bool(false),
+		GenerateRequestId:             wrapperspb.Bool(b.g.Envoy.Tracing != nil), // it holds the decision whether to sample
 		PreserveExternalRequestId:     true,
 		NormalizePath:                 wrapperspb.Bool(false),
 		PathWithEscapedSlashesAction:  hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 		EarlyHeaderMutationExtensions: b.earlyMutations(),
 		LocalReplyConfig:              b.localReplies(),
 		AccessLog:                     b.callLogs(),
+		Tracing:                       b.tracing(),
+	}
+	if m.Tracing != nil {
+		m.HttpFilters = append(m.HttpFilters, b.spanFilter())
 	}
 	m.HttpFilters = append(m.HttpFilters, b.processorR(), b.filter("envoy.filters.http.router", &routerv3.Router{
 		SuppressEnvoyHeaders: true, UpstreamLog: b.attemptLogs()}))

@@ -40,8 +40,8 @@ const (
 
 // Logs of Envoy's gRPC access log service.
 const (
-	CallLog    = "spanway.call"    // one entry per call
-	AttemptLog = "spanway.attempt" // one entry per attempt
+	CallLog    = "spanway.call"    // one entry per call that has response flags
+	AttemptLog = "spanway.attempt" // one entry per attempt that has response flags
 )
 
 // ConnectionTag is the custom tag of AttemptLog's entries that holds what ConnectionKey does: they have no metadata of the call.
@@ -56,5 +56,6 @@ const (
 	processorCluster = "spanway.processor"
 	noneCluster      = "spanway.none" // no host: where a call goes that has no plan
 	controlCluster   = "spanway.control"
+	collectorCluster = "spanway.collector"
 	routesName       = "spanway"
 )

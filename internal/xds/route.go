@@ -50,8 +50,9 @@ func (b *build) unplannedRoute() *routev3.Route {
 }
 
 // plannedRetry makes as many attempts as the plan of a call has at most. The pipeline decides which response is tried again
-// (RetryHeader), and refuses in U what Envoy tries beyond it. Envoy waits between attempts, for what U waited would count
-// against the attempt's own time.
+// (RetryHeader), and refuses in U what Envoy tries beyond it. Envoy waits between attempts, for what U waits counts against the
+// attempt's own time: the configured pause where the next attempt goes to the same backend, and what a provider asked for
+// (WaitHeader).
 func (b *build) plannedRetry(r *ir.Route) *routev3.RetryPolicy {
 	on := []string{"retriable-headers"}
 	for _, c := range r.Retry.On {
@@ -67,7 +68,7 @@ func (b *build) plannedRetry(r *ir.Route) *routev3.RetryPolicy {
 		RetryOn:          strings.Join(slices.Compact(on), ","),
 		RetriableHeaders: []*routev3.HeaderMatcher{header(RetryHeader, exactly("1"))},
 		NumRetries:       wrapperspb.UInt32(uint32(min(max(r.Retry.Attempts, 1), maxAttempts) - 1)),
-		RetryBackOff:     backOff(&r.Retry),
+		RetryBackOff:     plannedPause(r),
 		RateLimitedRetryBackOff: &routev3.RetryPolicy_RateLimitedRetryBackOff{
 			ResetHeaders: []*routev3.RetryPolicy_ResetHeader{{Name: WaitHeader, Format: routev3.RetryPolicy_SECONDS}},
 			MaxInterval:  durationpb.New(max(r.Retry.BackoffMax, time.Second))},
@@ -77,6 +78,18 @@ func (b *build) plannedRetry(r *ir.Route) *routev3.RetryPolicy {
 		p.PerTryTimeout = durationpb.New(d)
 	}
 	return p
+}
+
+// plannedPause is none where another backend can have the next attempt.
+func plannedPause(r *ir.Route) *routev3.RetryPolicy_RetryBackOff {
+	targets := 0
+	for _, g := range r.Groups {
+		targets += len(g)
+	}
+	if targets > 1 {
+		return backOff(&ir.Retry{})
+	}
+	return backOff(&r.Retry)
 }
 
 // backOff is the pause between attempts; Envoy knows none below a millisecond.

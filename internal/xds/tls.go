@@ -40,10 +40,15 @@ func SystemRoots() string {
 
 // clientTLS is how a server is verified that answers as host; who names it in errors.
 func (b *build) clientTLS(who string, t *ir.ClientTLS, host string) *corev3.TransportSocket {
+	return b.transport(&tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{}}, who, t, host)
+}
+
+// transport is clientTLS with what c says already.
+func (b *build) transport(c *tlsv3.UpstreamTlsContext, who string, t *ir.ClientTLS, host string) *corev3.TransportSocket {
 	if t.ServerName != "" {
 		host = t.ServerName
 	}
-	c := &tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{TlsParams: params("")}}
+	c.CommonTlsContext.TlsParams = params("")
 	san := &tlsv3.SubjectAltNameMatcher{SanType: tlsv3.SubjectAltNameMatcher_IP_ADDRESS}
 	if _, err := netip.ParseAddr(host); err != nil {
 		c.Sni, san.SanType = host, tlsv3.SubjectAltNameMatcher_DNS

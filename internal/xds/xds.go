@@ -49,13 +49,14 @@ type Resources struct {
 // Build makes the resources of g. It reads no file and gives equal resources for equal arguments. Its errors are the
 // configuration's author's to mend.
 func Build(g *ir.Gateway, o Options) (*Resources, error) {
-	b := &build{g: g, o: o, backends: map[string]*backend{}}
+	b := &build{g: g, o: o, backends: map[string]*backend{}, collectors: map[string]*clusterv3.Cluster{}}
 	if err := b.locate(); err != nil {
 		return nil, err
 	}
 	r := &Resources{Clusters: b.clusters(), Secrets: b.secrets()}
 	routes := b.routes()
 	r.Listeners = b.listeners(routes)
+	r.Clusters = append(r.Clusters, b.collected()...)
 	if o.ADS {
 		r.Routes = []*routev3.RouteConfiguration{routes}
 	}
@@ -70,10 +71,11 @@ func Build(g *ir.Gateway, o Options) (*Resources, error) {
 
 // build makes the resources of one configuration. The first error of its methods is kept.
 type build struct {
-	g        *ir.Gateway
-	o        Options
-	backends map[string]*backend
-	err      error
+	g          *ir.Gateway
+	o          Options
+	backends   map[string]*backend
+	collectors map[string]*clusterv3.Cluster // by name
+	err        error
 }
 
 // backend is one of the configuration's, with its place.

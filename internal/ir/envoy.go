@@ -1,0 +1,170 @@
+package ir
+
+import (
+	"strings"
+	"time"
+)
+
+// Envoy is what Envoy does for itself, where it carries the calls. None of it is secret.
+type Envoy struct {
+	Tracing    *EnvoyTracing // nil = it does not trace
+	AccessLogs []EnvoyLog
+}
+
+// EnvoyTracing is Envoy's OpenTelemetry tracing.
+type EnvoyTracing struct {
+	Export            EnvoyExport
+	Service           string            // service.name
+	FromEnvironment   bool              // attributes of the resource come from OTEL_RESOURCE_ATTRIBUTES
+	Resource          map[string]string // further attributes of the resource
+	AlwaysOn          bool              // sample whatever the caller decided
+	ClientSampling    float64           // percent
+	RandomSampling    float64           // percent
+	OverallSampling   float64           // percent
+	Verbose           bool
+	MaxPathTagLength  int // bytes
+	SpawnUpstreamSpan bool
+	Attributes        []EnvoyAttribute
+}
+
+// EnvoyExport is an OTLP receiver that Envoy sends to.
+type EnvoyExport struct {
+	Endpoint string        // http://host:port or https://host:port, with a path for http
+	Protocol string        // grpc or http/protobuf
+	Timeout  time.Duration // of one export
+	TLS      ClientTLS
+}
+
+// EnvoyAttribute is an attribute of Envoy's spans. Exactly one of Literal, Header, Environment and Metadata is set.
+type EnvoyAttribute struct {
+	Name        string
+	Literal     string
+	Header      string         // of the request, in lower case
+	Environment string         // a variable of Envoy's
+	Metadata    *EnvoyMetadata // of Envoy
+	Default     string         // where there is no value; "" = no attribute
+}
+
+// EnvoyMetadata is the place of a value in Envoy's metadata.
+type EnvoyMetadata struct {
+	Kind      string // Request, Route, Cluster or Host
+	Namespace string
+	Path      []string
+}
+
+// EnvoyLog is an access log. Exactly one of File, GRPC and OTel is set.
+type EnvoyLog struct {
+	File  *EnvoyFileLog
+	GRPC  *EnvoyGRPCLog
+	OTel  *EnvoyOTelLog
+	Match string // a CEL expression of Envoy's; "" = all calls
+}
+
+// EnvoyFileLog is an access log in a file.
+type EnvoyFileLog struct {
+	Path string
+	Text string            // a format; "" = Envoy's own, without JSON
+	JSON map[string]string // formats by field; nil = Text
+}
+
+// EnvoyGRPCLog is an access log that a server of Envoy's access log service gets.
+type EnvoyGRPCLog struct {
+	Endpoint                                          string // http://host:port or https://host:port
+	TLS                                               ClientTLS
+	Name                                              string
+	RequestHeaders, ResponseHeaders, ResponseTrailers []string // beside those that are always there
+}
+
+// EnvoyOTelLog is an access log that an OTLP receiver gets.
+type EnvoyOTelLog struct {
+	Export         EnvoyExport
+	Name           string
+	Body           string            // a format; "" = none
+	WithoutLabels  bool              // Envoy's own attributes of the resource are left out
+	Attributes     map[string]string // formats
+	ResourceLabels map[string]string
+}
+
+// envoyExport is an OTLP receiver, by default OpenTelemetry's for the protocol.
+func envoyExport(endpoint, protocol string, timeout time.Duration, tls *clientTLSFile, o *LoadOptions) EnvoyExport {
+	f := otlpFile{Endpoint: endpoint, Protocol: protocol}
+	out := EnvoyExport{Endpoint: f.endpoint(), Protocol: protocol, Timeout: timeout, TLS: tls.clientTLS(o)}
+	if protocol == "http" {
+		out.Protocol = "http/protobuf"
+	}
+	return out
+}
+
+func (f *envoyFile) envoy(o *LoadOptions, service string) Envoy {
+	var out Envoy
+	if t := f.Tracing; t != nil {
+		out.Tracing = t.tracing(o, service)
+	}
+	for i := range f.AccessLog {
+		out.AccessLogs = append(out.AccessLogs, f.AccessLog[i].log(o))
+	}
+	return out
+}
+
+func (t *envoyTracingFile) tracing(o *LoadOptions, service string) *EnvoyTracing {
+	out := &EnvoyTracing{
+		Export:            envoyExport(t.Endpoint, t.Protocol, t.Timeout, &t.TLS, o),
+		Service:           t.ServiceName,
+		FromEnvironment:   len(t.ResourceDetectors) > 0,
+		Resource:          t.Resource,
+		AlwaysOn:          t.Sampler != "",
+		ClientSampling:    t.ClientSampling,
+		RandomSampling:    t.RandomSampling,
+		OverallSampling:   t.OverallSampling,
+		Verbose:           t.Verbose,
+		MaxPathTagLength:  t.MaxPathTagLength,
+		SpawnUpstreamSpan: t.SpawnUpstreamSpan,
+	}
+	if out.Service == "" {
+		out.Service = service
+	}
+	if out.Service == "" {
+		out.Service = "spanway"
+	}
+	for i := range t.Attributes {
+		out.Attributes = append(out.Attributes, t.Attributes[i].attribute())
+	}
+	return out
+}
+
+func (a *envoyAttributeFile) attribute() EnvoyAttribute {
+	out := EnvoyAttribute{Name: a.Name}
+	switch {
+	case a.Literal != nil:
+		out.Literal = a.Literal.Value
+	case a.RequestHeader != nil:
+		out.Header, out.Default = strings.ToLower(a.RequestHeader.Name), a.RequestHeader.DefaultValue
+	case a.Environment != nil:
+		out.Environment, out.Default = a.Environment.Name, a.Environment.DefaultValue
+	case a.Metadata != nil:
+		k := &a.Metadata.MetadataKey
+		out.Default = a.Metadata.DefaultValue
+		out.Metadata = &EnvoyMetadata{Kind: a.Metadata.Kind, Namespace: k.Key}
+		for _, p := range k.Path {
+			out.Metadata.Path = append(out.Metadata.Path, p.Key)
+		}
+	}
+	return out
+}
+
+func (l *envoyLogFile) log(o *LoadOptions) EnvoyLog {
+	out := EnvoyLog{Match: l.Match}
+	switch {
+	case l.FileSink != nil:
+		out.File = &EnvoyFileLog{Path: o.abs(l.FileSink.Path), Text: l.FileSink.StringFormat, JSON: l.FileSink.JSONFormat}
+	case l.GRPCService != nil:
+		g := l.GRPCService
+		out.GRPC = &EnvoyGRPCLog{Endpoint: g.Endpoint, TLS: g.TLS.clientTLS(o), Name: g.LogName, RequestHeaders: g.AdditionalRequestHeadersToLog,
+			ResponseHeaders: g.AdditionalResponseHeadersToLog, ResponseTrailers: g.AdditionalResponseTrailersToLog}
+	case l.OpenTelemetry != nil:
+		t := l.OpenTelemetry
+		out.OTel = &EnvoyOTelLog{Export: envoyExport(t.Endpoint, t.Protocol, t.Timeout, &t.TLS, o), Name: t.LogName, Body: t.Body,
+			WithoutLabels: t.DisableBuiltinLabels, Attributes: t.Attributes, ResourceLabels: t.ResourceAttributes}
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package ir
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Bounds of what Envoy is told to trace and to log.
+const (
+	maxEnvoyLogs       = 16
+	maxEnvoyAttributes = 64
+)
+
+// credentialHeaders are headers of requests that Envoy must not tell of.
+var credentialHeaders = [...]string{"authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"}
+
+// credentialOperator finds a command operator of Envoy's that prints a header of credentialHeaders, or all of them.
+var credentialOperator = regexp.MustCompile(`(?i)%[A-Z_]*(REQ|HEADERS?)[A-Z_]*\([^)]*(` + strings.Join(credentialHeaders[:], "|") + `)|%REQUEST_HEADERS\b`)
+
+// envoy checks what Envoy does for itself.
+func (v *validator) envoy() {
+	if t := v.file.Envoy.Tracing; t != nil {
+		v.envoyTracing("envoy.tracing", t)
+	}
+	logs := v.file.Envoy.AccessLog
+	if len(logs) > maxEnvoyLogs {
+		v.add("envoy.accessLog", Problem{Message: "too many access logs", Found: strconv.Itoa(len(logs)), Allowed: "at most " + strconv.Itoa(maxEnvoyLogs)})
+		return
+	}
+	for i := range logs {
+		v.envoyLog(index("envoy.accessLog", i), &logs[i])
+	}
+}
+
+func (v *validator) envoyTracing(field string, t *envoyTracingFile) {
+	v.envoyExport(field, t.Endpoint, t.Protocol, &t.TLS)
+	if len(t.Attributes) > maxEnvoyAttributes {
+		v.add(field+".attributes", Problem{Message: "too many attributes", Found: strconv.Itoa(len(t.Attributes)), Allowed: "at most " + strconv.Itoa(maxEnvoyAttributes)})
+		return
+	}
+	names := map[string]string{}
+	for i := range t.Attributes {
+		a, at := &t.Attributes[i], index(field+".attributes", i)
+		v.unique(names, at+".name", a.Name)
+		v.envoyAttribute(at, a)
+	}
+}
+
+// envoyExport checks an OTLP receiver of Envoy's.
+func (v *validator) envoyExport(field, endpoint, protocol string, t *clientTLSFile) {
+	at := field + ".endpoint"
+	if _, written := v.at[at]; !written {
+		at = field
+	}
+	if u := v.url(at, endpoint); u != nil && protocol == "grpc" && strings.Trim(u.Path, "/") != "" {
+		v.bad(at, "grpc has no path", "http://host:port or https://host:port; or protocol: http")
+	}
+	f := otlpFile{Endpoint: endpoint, Protocol: protocol}
+	v.clientTLS(field+".tls", t, f.endpoint())
+}
+
+func (v *validator) envoyAttribute(field string, a *envoyAttributeFile) {
+	sources := 0
+	for _, set := range []bool{a.Literal != nil, a.RequestHeader != nil, a.Environment != nil, a.Metadata != nil} {
+		if set {
+			sources++
+		}
+	}
+	if sources != 1 && !v.told[field] && !v.hasProblem(field) {
+		v.add(field, Problem{Message: "needs one source of its value", Allowed: "one of literal, requestHeader, environment and metadata"})
+	}
+	if h := a.RequestHeader; h != nil {
+		v.toldHeader(field+".requestHeader", h.Name)
+	}
+	if m := a.Metadata; m != nil && len(m.MetadataKey.Path) == 0 && !v.hasProblem(field) {
+		v.add(field+".metadata.metadataKey.path", Problem{Message: "is empty", Allowed: "at least one key"})
+	}
+}
+
+// toldHeader checks the name of a header that Envoy tells of.
+func (v *validator) toldHeader(field, name string) {
+	switch {
+	case name == "" || v.hasProblem(field):
+	case !isToken(name):
+		v.add(field, Problem{Message: "not the name of a header", Found: quoted(name)})
+	case slices.Contains(credentialHeaders[:], strings.ToLower(name)):
+		v.add(field, Problem{Message: "a header that carries credentials", Found: quoted(name)})
+	}
+}
+
+func (v *validator) envoyLog(field string, l *envoyLogFile) {
+	sinks := 0
+	for _, set := range []bool{l.FileSink != nil, l.GRPCService != nil, l.OpenTelemetry != nil} {
+		if set {
+			sinks++
+		}
+	}
+	if sinks != 1 && !v.told[field] && !v.hasProblem(field) {
+		v.add(field, Problem{Message: "needs one destination", Allowed: "one of fileSink, grpcService and openTelemetry"})
+	}
+	if f := l.FileSink; f != nil {
+		if f.StringFormat != "" && f.JSONFormat != nil {
+			v.bad(field+".fileSink.jsonFormat", "stringFormat and jsonFormat at once", "one of the two")
+		}
+		v.format(field+".fileSink.stringFormat", f.StringFormat)
+		v.formats(field+".fileSink.jsonFormat", f.JSONFormat)
+	}
+	if g := l.GRPCService; g != nil {
+		v.envoyExport(field+".grpcService", g.Endpoint, "grpc", &g.TLS)
+		for key, names := range map[string][]string{"additionalRequestHeadersToLog": g.AdditionalRequestHeadersToLog,
+			"additionalResponseHeadersToLog": g.AdditionalResponseHeadersToLog, "additionalResponseTrailersToLog": g.AdditionalResponseTrailersToLog} {
+			for i, name := range names {
+				v.toldHeader(index(field+".grpcService."+key, i), name)
+			}
+		}
+	}
+	if t := l.OpenTelemetry; t != nil {
+		v.envoyExport(field+".openTelemetry", t.Endpoint, t.Protocol, &t.TLS)
+		v.format(field+".openTelemetry.body", t.Body)
+		v.formats(field+".openTelemetry.attributes", t.Attributes)
+	}
+}
+
+func (v *validator) formats(field string, formats map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(formats)) {
+		v.format(join(field, name), formats[name])
+	}
+}
+
+// format checks a text with Envoy's command operators.
+func (v *validator) format(field, text string) {
+	if credentialOperator.MatchString(text) {
+		v.bad(field, "prints a header that carries credentials", "")
+	}
+}
