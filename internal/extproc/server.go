@@ -52,7 +52,7 @@ type Server struct {
 	sessions sessions
 	grpc     *grpc.Server
 	health   *health.Server
-	closing  atomic.Bool
+	door     door
 }
 
 // New returns a server without a configuration: it is not healthy before the first Apply.
@@ -85,7 +85,7 @@ func (s *Server) Serve(ln net.Listener) error { return s.grpc.Serve(ln) }
 func (s *Server) Shutdown(drain time.Duration) error {
 	s.health.Shutdown()
 	s.within(drain)
-	s.closing.Store(true)
+	left := s.door.shut()
 	var told sync.WaitGroup
 	for _, x := range s.sessions.all() {
 		told.Go(x.shutdown)
@@ -93,9 +93,53 @@ func (s *Server) Shutdown(drain time.Duration) error {
 	if !s.within(lastPatience) {
 		s.log.Warn("calls outlasted the drain")
 	}
+	select {
+	case <-left: // Envoy has all that was said
+	case <-time.After(lastPatience):
+	}
 	s.grpc.Stop() // lets go of those that wait for Envoy
 	told.Wait()
 	return s.keeper.Shutdown()
+}
+
+// door counts the streams R that are served. It is safe for concurrent use.
+type door struct {
+	mu     sync.Mutex
+	inside int
+	closed chan struct{} // not nil when no more are let in; closed when nobody is inside
+}
+
+// enter reports whether a stream may be served; then leave is to follow.
+func (d *door) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed != nil {
+		return false
+	}
+	d.inside++
+	return true
+}
+
+func (d *door) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inside--
+	if d.inside == 0 && d.closed != nil {
+		close(d.closed)
+	}
+}
+
+// shut lets no more in. The channel is closed when all have left.
+func (d *door) shut() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed == nil {
+		d.closed = make(chan struct{})
+		if d.inside == 0 {
+			close(d.closed)
+		}
+	}
+	return d.closed
 }
 
 // within waits for the running calls, at most d, and reports whether they have ended.
