@@ -74,12 +74,16 @@ func (b *build) backendCluster(be *backend) *clusterv3.Cluster {
 	return c
 }
 
-// cluster is a cluster of one host: a fixed address, or a name to look up.
+// cluster is a cluster of one host: a fixed address, or a name to look up. A name that is not found leaves it with an address at
+// which nobody can listen: Envoy retries where a connection is refused, but not where a cluster has no host.
 func (b *build) cluster(name, host string, port uint32) *clusterv3.Cluster {
 	c := &clusterv3.Cluster{Name: name, ClusterDiscoveryType: static, LoadAssignment: assignment(name, socket(host, port))}
 	if _, err := netip.ParseAddr(host); err != nil {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
+		nobody := assignment(name, socket("127.0.0.1", 0)).Endpoints[0]
+		nobody.Priority = 1
+		c.LoadAssignment.Endpoints = append(c.LoadAssignment.Endpoints, nobody)
 	}
 	return c
 }
