@@ -37,7 +37,9 @@ func TestWebhookOverTLS(t *testing.T) {
 }
 
 // TestClientGoneWhileAGuardIsAsked hangs up while the webhook thinks: the provider is never called.
-func TestClientGoneWhileAGuardIsAsked(t *testing.T) {
+func TestClientGoneWhileAGuardIsAsked(t *testing.T) { onPlanes(t, clientGoneWhileAGuardIsAsked) }
+
+func clientGoneWhileAGuardIsAsked(t *testing.T, p Plane) {
 	ctx, hangUp := context.WithCancel(t.Context())
 	seen := make(chan error, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -52,8 +54,8 @@ func TestClientGoneWhileAGuardIsAsked(t *testing.T) {
 	}))
 	defer s.Close()
 	u := StartUpstream(t, Respond(200, jsonMedia, chatAnswer))
-	gw := startOne(t, webhookRoute(u, fmt.Sprintf("{url: %q, timeout: 60s, failure: open}", s.URL)))
-	send(ctx, newClient(t), "POST", gw.URL+"/r"+openAIChat, chatBody, nil)
+	gw := startOn(t, p, webhookRoute(u, fmt.Sprintf("{url: %q, timeout: 60s, failure: open}", s.URL)))
+	send(ctx, newClient(t), "POST", gw.ClientURL()+"/r"+openAIChat, chatBody, nil)
 	if err := <-seen; err != nil {
 		t.Error(err)
 	}

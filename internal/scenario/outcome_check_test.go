@@ -217,27 +217,37 @@ func checkTree(t testing.TB, spans []Span) {
 	}
 }
 
-// exactly makes the test fail when further traces come until the gateway has stopped. It is called before the gateway starts.
-func exactly(t testing.TB, gw **Gateway) {
+// planes are all data planes.
+func planes() []Plane { return []Plane{Native{}, Envoy{}} }
+
+// onPlanes runs f for each data plane.
+func onPlanes(t *testing.T, f func(t *testing.T, p Plane)) {
+	t.Helper()
+	for _, p := range planes() {
+		t.Run(p.Name(), func(t *testing.T) { f(t, p) })
+	}
+}
+
+// startOn starts a gateway on p that must not record more than what the test takes.
+func startOn(t testing.TB, p Plane, conf string) Running {
+	t.Helper()
+	var gw Running
 	t.Cleanup(func() {
-		if *gw == nil {
+		if gw == nil {
 			return
 		}
-		(*gw).mu.Lock()
-		defer (*gw).mu.Unlock()
-		if n := len((*gw).traces); n > 0 {
+		if n := gw.left(); n > 0 {
 			t.Errorf("%d further traces", n)
 		}
 	})
+	gw = p.Start(t, conf)
+	return gw
 }
 
-// startOne starts a gateway that must not record more than what the test takes.
+// startOne is startOn the native data plane.
 func startOne(t testing.TB, conf string) *Gateway {
 	t.Helper()
-	var gw *Gateway
-	exactly(t, &gw)
-	gw = Start(t, conf)
-	return gw
+	return startOn(t, Native{}, conf).(*Gateway)
 }
 
 // config is a configuration around backends and the settings of its one route, /r unless they have a match, one line each.

@@ -31,12 +31,17 @@ func dial(t testing.TB, url string) net.Conn {
 	return c
 }
 
-func TestClientGoneBeforeTheBodyCame(t *testing.T) {
+func TestClientGoneBeforeTheBodyCame(t *testing.T) { onPlanes(t, clientGoneBeforeTheBodyCame) }
+
+func clientGoneBeforeTheBodyCame(t *testing.T, p Plane) {
 	for _, path := range []string{"/r/v1/chat/completions", "/r/v1/files", "/nowhere"} {
 		u := StartUpstream(t, Respond(200, jsonMedia, chatAnswer))
-		gw := startOne(t, openAIConfig(u))
-		c := dial(t, gw.URL)
+		gw := startOn(t, p, openAIConfig(u))
+		c := dial(t, gw.ClientURL())
 		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"model\"", path)
+		if w, ok := gw.(*Behind); ok {
+			w.awaitCall(t) // Envoy tells nobody of a call whose client has gone by then
+		}
 		_ = c.Close()
 		want := outcome{outcome: "client_gone", noChat: true}
 		want.checkTrace(t, gw.Trace(t))
@@ -46,20 +51,24 @@ func TestClientGoneBeforeTheBodyCame(t *testing.T) {
 
 // TestClientGoneWithinTheHead leaves no trace: net/http hands over no request before its head is whole, so nothing is known of
 // a call. The next call has a trace of its own.
-func TestClientGoneWithinTheHead(t *testing.T) {
+func TestClientGoneWithinTheHead(t *testing.T) { onPlanes(t, clientGoneWithinTheHead) }
+
+func clientGoneWithinTheHead(t *testing.T, p Plane) {
 	u := StartUpstream(t, Respond(200, jsonMedia, chatAnswer))
-	gw := startOne(t, openAIConfig(u))
-	c := dial(t, gw.URL)
+	gw := startOn(t, p, openAIConfig(u))
+	c := dial(t, gw.ClientURL())
 	fmt.Fprint(c, "POST /r/v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Le")
 	_ = c.Close()
-	got := send(t.Context(), newClient(t), "POST", gw.URL+"/r"+openAIChat, chatBody, nil)
+	got := send(t.Context(), newClient(t), "POST", gw.ClientURL()+"/r"+openAIChat, chatBody, nil)
 	want := outcome{status: 200, body: chatAnswer, outcome: "ok", attempts: []string{""}, usage: [2]int64{7, 3}, server: -1}
 	want.checkAnswer(t, &got)
 	want.checkTrace(t, gw.Trace(t))
 }
 
 // TestClientGone hangs up while the provider is at work, over both versions of HTTP.
-func TestClientGone(t *testing.T) {
+func TestClientGone(t *testing.T) { onPlanes(t, clientGone) }
+
+func clientGone(t *testing.T, p Plane) {
 	started := ChunksText(200, sseMedia, frame1, frame2)
 	busy := Do(func(x *Exchange) {
 		x.Write(ChunksText(200, sseMedia, frame1))
@@ -88,7 +97,7 @@ func TestClientGone(t *testing.T) {
 			t.Run(x.name+" "+version, func(t *testing.T) {
 				t.Parallel()
 				u := StartUpstream(t, x.act)
-				gw := startOne(t, openAIConfig(u))
+				gw := startOn(t, p, openAIConfig(u))
 				client := newClient(t)
 				if version == "HTTP/2" {
 					client = h2cClient(t)
@@ -97,7 +106,7 @@ func TestClientGone(t *testing.T) {
 				defer hangUp()
 				ended := make(chan error, 1)
 				seen := make(chan error, 1)
-				go func() { ended <- readThenWait(ctx, client, gw.URL, x.read, seen) }()
+				go func() { ended <- readThenWait(ctx, client, gw.ClientURL(), x.read, seen) }()
 				req := u.Await(t, 1)
 				if x.read != "" {
 					if err := <-seen; err != nil {
@@ -148,12 +157,14 @@ func h2cClient(t testing.TB) *http.Client {
 }
 
 // TestClientGoneInAPause hangs up between two attempts: there is no second one.
-func TestClientGoneInAPause(t *testing.T) {
+func TestClientGoneInAPause(t *testing.T) { onPlanes(t, clientGoneInAPause) }
+
+func clientGoneInAPause(t *testing.T, p Plane) {
 	u := StartUpstream(t, Respond(503, jsonMedia, "{}", "Retry-After: 2"), Respond(200, jsonMedia, chatAnswer))
-	gw := startOne(t, openAIConfig(u))
+	gw := startOn(t, p, openAIConfig(u))
 	ctx, hangUp := context.WithCancel(t.Context())
 	ended := make(chan answer, 1)
-	go func() { ended <- send(ctx, newClient(t), "POST", gw.URL+"/r"+openAIChat, chatBody, nil) }()
+	go func() { ended <- send(ctx, newClient(t), "POST", gw.ClientURL()+"/r"+openAIChat, chatBody, nil) }()
 	u.Await(t, 1)
 	hangUp()
 	want := outcome{broken: true, outcome: "client_gone", errorType: "client_gone", attempts: []string{"503"}}
@@ -164,20 +175,24 @@ func TestClientGoneInAPause(t *testing.T) {
 }
 
 // TestShutdownWithinTheDrain ends a server whose stream goes on: it finishes.
-func TestShutdownWithinTheDrain(t *testing.T) {
+func TestShutdownWithinTheDrain(t *testing.T) { onPlanes(t, shutdownWithinTheDrain) }
+
+func shutdownWithinTheDrain(t *testing.T, p Plane) {
 	release := make(chan struct{})
 	u := StartUpstream(t, Do(func(x *Exchange) {
 		x.Write(ChunksText(200, sseMedia, frame1))
 		<-release
 		x.Write(Chunk(frame2) + Chunk(frame3) + Chunk(frameDone) + Chunk(""))
 	}))
-	gw := startOne(t, openAIConfig(u))
+	gw := startOn(t, p, openAIConfig(u))
 	ended := make(chan answer, 1)
-	go func() { ended <- send(t.Context(), newClient(t), "POST", gw.URL+"/r"+openAIChat, streamBody, nil) }()
+	go func() {
+		ended <- send(t.Context(), newClient(t), "POST", gw.ClientURL()+"/r"+openAIChat, streamBody, nil)
+	}()
 	u.Await(t, 1)
 	stopped := make(chan error, 1)
 	go func() { stopped <- gw.Shutdown(20 * time.Second) }()
-	awaitRefusal(t, gw.URL)
+	awaitRefusal(t, gw.ClientURL())
 	close(release)
 	got := <-ended
 	want := outcome{status: 200, body: frame1 + frame2 + frame3 + frameDone, outcome: "ok", attempts: []string{""}, usage: [2]int64{7, 3}, server: -1}
@@ -203,7 +218,9 @@ func awaitRefusal(t testing.TB, url string) {
 }
 
 // TestShutdownPastTheDrain ends a server whose calls do not end by themselves: their clients are told.
-func TestShutdownPastTheDrain(t *testing.T) {
+func TestShutdownPastTheDrain(t *testing.T) { onPlanes(t, shutdownPastTheDrain) }
+
+func shutdownPastTheDrain(t *testing.T, p Plane) {
 	for _, x := range []struct {
 		name string
 		act  Act
@@ -217,9 +234,11 @@ func TestShutdownPastTheDrain(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
 			u := StartUpstream(t, x.act)
-			gw := startOne(t, openAIConfig(u))
+			gw := startOn(t, p, openAIConfig(u))
 			ended := make(chan answer, 1)
-			go func() { ended <- send(t.Context(), newClient(t), "POST", gw.URL+"/r"+openAIChat, streamBody, nil) }()
+			go func() {
+				ended <- send(t.Context(), newClient(t), "POST", gw.ClientURL()+"/r"+openAIChat, streamBody, nil)
+			}()
 			u.Await(t, 1)
 			if err := gw.Shutdown(50 * time.Millisecond); err != nil {
 				t.Errorf("shutdown: %v", err)

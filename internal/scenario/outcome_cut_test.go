@@ -20,6 +20,12 @@ func gzipped(s string) string {
 	return b.String()
 }
 
+// brokenOff is what becomes of a response that has begun when its provider cuts it: Envoy resets the client's stream, and asks no
+// filter before. got is what the client has by then.
+func brokenOff(got string) func(*outcome) {
+	return func(o *outcome) { o.broken, o.body, o.contains, o.excludes = true, got, nil, nil }
+}
+
 // cutOutcomes are responses that stop after their head has come.
 func cutOutcomes() []outcomeCase {
 	cut := func(status int, typ string, usage [2]int64) outcome {
@@ -50,42 +56,51 @@ func cutOutcomes() []outcomeCase {
 	started := ChunksText(200, sseMedia, frame1, frame2)
 	half := HeadText(200, "Content-Type: "+jsonMedia, fmt.Sprintf("Content-Length: %d", len(chatAnswer))) + chatAnswer[:60]
 	return []outcomeCase{
-		{name: "cut between frames", a: []Act{Raw(started)}, body: streamBody, want: sse},
-		{name: "reset between frames", a: []Act{pausedReset(started)}, body: streamBody, want: sse},
-		{name: "cut within a frame", a: []Act{Raw(started + Chunk(frame3[:20]))}, body: streamBody, want: within},
-		{name: "broken chunking", a: []Act{Raw(started + "nonsense\r\n")}, body: streamBody, want: func() outcome {
+		{name: "cut between frames", a: []Act{pausedCut(started)}, body: streamBody, want: sse, envoy: brokenOff(frame1 + frame2)},
+		{name: "reset between frames", a: []Act{pausedReset(started)}, body: streamBody, want: sse, envoy: brokenOff(frame1 + frame2)},
+		{name: "cut within a frame", a: []Act{pausedCut(started + Chunk(frame3[:20]))}, body: streamBody, want: within, envoy: brokenOff(frame1 + frame2 + frame3[:20])},
+		{name: "broken chunking", a: []Act{pausedCut(started, "nonsense\r\n")}, body: streamBody, want: func() outcome {
 			o := sse
 			o.errorType, o.attempts = "malformed", []string{"malformed"}
 			return o
-		}()},
+		}(), envoy: func(o *outcome) {
+			brokenOff(frame1 + frame2)(o)
+			o.errorType, o.attempts = "reset", []string{"reset"} // which of the two it was, Envoy does not say
+		}},
 		{name: "cut within a frame under a guard", route: toA + "\n" + guard("request: mask, response: mask"), body: streamBody,
-			a: []Act{Raw(ChunksText(200, sseMedia, frame1, longFrame(), longFrame(), frame2, frame3[:20]))}, want: func() outcome {
+			a: []Act{pausedCut(ChunksText(200, sseMedia, frame1, longFrame(), longFrame(), frame2, frame3[:20]))}, want: func() outcome {
 				o := sse
 				o.contains = []string{frame1, "fine words", "\n\ndata: {\"error\":"}
 				return o
-			}()},
-		{name: "cut under a guard that lets nothing out yet", route: toA + "\n" + guard("request: mask, response: mask"), a: []Act{Raw(started)}, body: streamBody,
+			}(), envoy: func(o *outcome) {
+				brokenOff("")(o)
+				o.contains = []string{frame1, "fine words"}
+			}},
+		{name: "cut under a guard that lets nothing out yet", route: toA + "\n" + guard("request: mask, response: mask"), a: []Act{pausedCut(started)}, body: streamBody,
 			want: func() outcome {
 				o := head
 				o.usage = sse.usage
 				return o
 			}()},
-		{name: "cut before the first byte of the stream", a: []Act{Raw(HeadText(200, "Content-Type: "+sseMedia, "Transfer-Encoding: chunked"))}, body: streamBody, want: head},
-		{name: "cut before the first byte of the body", a: []Act{Raw(HeadText(200, "Content-Type: "+jsonMedia, "Content-Length: 10"))}, want: head},
-		{name: "cut within an unstreamed body", a: []Act{Raw(half)}, want: unary},
-		{name: "cut within an unstreamed body in chunks", a: []Act{Raw(ChunksText(200, jsonMedia, chatAnswer[:60]))}, want: unary},
-		{name: "cut within an unstreamed body under a guard", route: toA + "\n" + guard("response: mask"), a: []Act{Raw(half)}, want: head},
-		{name: "cut within an unstreamed body, translated", route: "to: b", b: []Act{Raw(half)}, want: func() outcome {
+		{name: "cut before the first byte of the stream", a: []Act{pausedCut(HeadText(200, "Content-Type: "+sseMedia, "Transfer-Encoding: chunked"))}, body: streamBody, want: head},
+		{name: "cut before the first byte of the body", a: []Act{pausedCut(HeadText(200, "Content-Type: "+jsonMedia, "Content-Length: 10"))}, want: head},
+		{name: "cut within an unstreamed body", a: []Act{pausedCut(half)}, want: unary},
+		{name: "cut within an unstreamed body in chunks", a: []Act{pausedCut(ChunksText(200, jsonMedia, chatAnswer[:60]))}, want: unary},
+		{name: "cut within an unstreamed body under a guard", route: toA + "\n" + guard("response: mask"), a: []Act{pausedCut(half)}, want: head},
+		{name: "cut within an unstreamed body, translated", route: "to: b", b: []Act{pausedCut(half)}, want: func() outcome {
 			o := head
 			o.provider = "anthropic"
 			return o
 		}()},
-		{name: "cut within what passes through", path: "/v1/files/f-1/content", method: "GET", a: []Act{Raw(half)}, want: pass},
+		{name: "cut within what passes through", path: "/v1/files/f-1/content", method: "GET", a: []Act{pausedCut(half)}, want: pass},
 		{name: "cut gzip", a: []Act{Respond(200, jsonMedia, gzipped(chatAnswer)[:30], "Content-Encoding: gzip")}, want: head},
 		{name: "not gzip", a: []Act{Respond(200, jsonMedia, chatAnswer, "Content-Encoding: gzip")}, want: wrongGzip},
-		{name: "cut, translated", route: "to: b", b: []Act{Raw(ChunksText(200, sseMedia, claudeStart))}, body: streamBody, want: claude},
-		{name: "cut, Anthropic", route: "to: b", path: "/v1/messages", b: []Act{Raw(ChunksText(200, sseMedia, claudeStart))},
-			body: `{"model":"claude-x","stream":true,"max_tokens":9,"messages":[]}`, want: native},
+		{name: "cut, translated", route: "to: b", b: []Act{pausedCut(ChunksText(200, sseMedia, claudeStart))}, body: streamBody, want: claude, envoy: func(o *outcome) {
+			brokenOff("")(o)
+			o.contains = []string{`"content":"hello"`}
+		}},
+		{name: "cut, Anthropic", route: "to: b", path: "/v1/messages", b: []Act{pausedCut(ChunksText(200, sseMedia, claudeStart))},
+			body: `{"model":"claude-x","stream":true,"max_tokens":9,"messages":[]}`, want: native, envoy: brokenOff(claudeStart)},
 		{name: "stream ends with its connection but not with its end", body: streamBody,
 			a: []Act{Raw(HeadText(200, "Content-Type: "+sseMedia, "Connection: close") + frame1 + frame2)}, want: func() outcome {
 				o := sse
@@ -99,12 +114,24 @@ func cutOutcomes() []outcomeCase {
 	}
 }
 
-// pausedReset sends s, lets it arrive, and resets the connection: a reset overtakes what was sent.
+// arrives is how long what was sent has to arrive: an end overtakes it.
+const arrives = 50 * time.Millisecond
+
+// pausedCut sends s, lets it arrive, sends last and closes the connection.
+func pausedCut(s string, last ...string) Act {
+	return Do(func(x *Exchange) {
+		x.Write(s)
+		x.Pause(arrives)
+		x.Write(strings.Join(last, ""))
+	})
+}
+
+// pausedReset sends s, lets it arrive, and resets the connection.
 func pausedReset(s string) Act {
 	reset := RawThenReset("")
 	return Do(func(x *Exchange) {
 		x.Write(s)
-		x.Pause(50 * time.Millisecond)
+		x.Pause(arrives)
 		reset.do(x)
 	})
 }

@@ -260,8 +260,8 @@ func streamOf(ctx context.Context, client *http.Client, url string, begun chan<-
 	}
 	defer resp.Body.Close()
 	first := make([]byte, len(frame1))
-	if _, err := io.ReadFull(resp.Body, first); err != nil {
-		return answer{status: resp.StatusCode, err: err}
+	if n, err := io.ReadFull(resp.Body, first); err != nil {
+		return answer{status: resp.StatusCode, body: string(first[:n]), err: err}
 	}
 	tell()
 	rest, err := io.ReadAll(resp.Body)

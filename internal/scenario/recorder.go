@@ -115,3 +115,10 @@ func Find(spans []Span, key string) *Span {
 	}
 	return nil
 }
+
+// left is how many traces were not taken.
+func (w *recorder) left() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.traces)
+}

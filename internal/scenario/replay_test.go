@@ -87,7 +87,7 @@ func rowOf(system string) string {
 	return "openai"
 }
 
-// TestReplay sends every recording through the native data plane, whole, cut at random and byte by byte: the client gets the
+// TestReplay sends every recording through each data plane, whole, cut at random and byte by byte: the client gets the
 // recorded bytes and the trace says what the recording is expected to say.
 func TestReplay(t *testing.T) {
 	var all []*exchange.Exchange
@@ -104,21 +104,23 @@ func TestReplay(t *testing.T) {
 	}
 	up := httptest.NewServer(server)
 	defer up.Close()
-	gw := Start(t, replayConfig(up.URL, all))
-	for _, x := range all {
-		for _, how := range []string{"whole", "random", "bytes"} {
-			if how == "bytes" && (!x.Stream || len(x.Response.Body) > 64<<10) {
-				continue // the dialects' own tests cut these at every byte
+	onPlanes(t, func(t *testing.T, p Plane) {
+		gw := startOn(t, p, replayConfig(up.URL, all))
+		for _, x := range all {
+			for _, how := range []string{"whole", "random", "bytes"} {
+				if how == "bytes" && (!x.Stream || len(x.Response.Body) > 64<<10) {
+					continue // the dialects' own tests cut these at every byte
+				}
+				replayOne(t, gw, x, how)
 			}
-			replayOne(t, gw, x, how)
 		}
-	}
+	})
 	t.Logf("replayed %d recordings", len(all))
 }
 
-func replayOne(t *testing.T, gw *Gateway, x *exchange.Exchange, how string) {
+func replayOne(t *testing.T, gw Running, x *exchange.Exchange, how string) {
 	t.Helper()
-	url := gw.URL + "/p/" + x.Provider + x.Request.Path
+	url := gw.ClientURL() + "/p/" + x.Provider + x.Request.Path
 	if x.Request.Query != "" {
 		url += "?" + x.Request.Query
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -29,6 +30,12 @@ type Running interface {
 	AdminAddress() string
 	// Traces waits until n traces have ended since the last call and takes them.
 	Traces(t testing.TB, n int) [][]Span
+	// Trace waits for the one trace that has ended since the last call.
+	Trace(t testing.TB) []Span
+	// Shutdown drains it, at most for the time given, before the test's end does.
+	Shutdown(drain time.Duration) error
+	// left is how many traces were not taken.
+	left() int
 }
 
 // Native is the data plane of internal/proxy.

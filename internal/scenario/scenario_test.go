@@ -14,6 +14,9 @@ func TestScenarios(t *testing.T) {
 	Suite{Dir: "testdata", Update: *update}.Run(t, Native{})
 }
 
+// TestScenariosEnvoy plays them through a real Envoy.
+func TestScenariosEnvoy(t *testing.T) { Suite{Dir: "testdata"}.Run(t, Envoy{}) }
+
 // TestScenariosSplit plays them with the providers' answers cut anew: nothing that anybody sees depends on the cuts.
 func TestScenariosSplit(t *testing.T) {
 	for _, n := range []int{1, 7, 100} {

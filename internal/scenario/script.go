@@ -111,7 +111,7 @@ func (r *request) send(t *testing.T, c *http.Client, base string) response {
 
 // scripted is one scripted answer. Its directives, each a line of the body:
 //
-//	#pause D  wait
+//	#pause D  wait, before what follows or the end
 //	#crlf     line breaks of the body are CR LF
 //	#gzip     compress the body, though nobody asked for it; so do #br and #zstd
 //	#cut      close the connection here, in the middle
@@ -128,6 +128,7 @@ type scripted struct {
 	pieces []piece
 	coding string // the body's compression: "", gzip, br or zstd
 	end    string // the directive at the end: "", #cut, #reset or #hang
+	endsIn time.Duration
 }
 
 // piece is what is written at once, after a pause.
@@ -188,6 +189,7 @@ func parseAnswer(text string) (*scripted, error) {
 		}
 	}
 	add()
+	a.endsIn = p.pause
 	return a, nil
 }
 
@@ -257,6 +259,7 @@ func (a *scripted) give(x *Exchange) {
 		}
 		x.Write(Chunk(p.text))
 	}
+	x.Pause(a.endsIn)
 	switch a.end {
 	case "#reset":
 		if c, ok := x.Conn.(*net.TCPConn); ok {

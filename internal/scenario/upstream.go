@@ -192,6 +192,9 @@ func (x *Exchange) Hang() {
 
 // Pause waits for d, or the end of the test.
 func (x *Exchange) Pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	select {
 	case <-time.After(d):
 	case <-x.up.done:

@@ -74,6 +74,7 @@ func (a *scripted) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if a.end != "" {
+		time.Sleep(a.endsIn)
 		a.stop(r)
 	}
 }
