@@ -29,10 +29,11 @@ const (
 const connectionID = "%CONNECTION_ID%"
 
 // messagePatience is the least time that the processor has for a message; answerMargin is what it gets beyond the time that
-// the configuration lets it wait for others.
+// the configuration lets it wait for others; maxPatience is the most that Envoy can be told.
 const (
 	messagePatience = 60 * time.Second
 	answerMargin    = 10 * time.Second
+	maxPatience     = time.Hour
 )
 
 // messageTimeout is how long the processor may take to answer: guards that ask services, one after the other, are its longest
@@ -49,7 +50,7 @@ func (b *build) messageTimeout() time.Duration {
 		}
 		longest = max(longest, sum, r.Retry.BackoffMax)
 	}
-	return max(messagePatience, longest+answerMargin)
+	return min(max(messagePatience, longest+answerMargin), maxPatience)
 }
 
 // requestAttributes are what R is told of a request beside its head; responseAttributes what it is told of a response.

@@ -106,7 +106,7 @@ func validate(t testing.TB, bootstrap []byte) {
 	if err := os.WriteFile(f, bootstrap, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), bin, "--mode", "validate", "-c", f, "-l", "warn")
+	cmd := exec.CommandContext(t.Context(), bin, "--mode", "validate", "-c", f, "-l", "warn", "--concurrency", "1")
 	cmd.Dir = pki(t)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("Envoy does not accept it: %v\n%s", err, out)
