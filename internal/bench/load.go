@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"slices"
 	"strconv"
@@ -43,11 +44,25 @@ func (c *client) call(req []byte) error {
 }
 
 func (c *client) response() error {
-	length, chunked, status := 0, false, ""
+	length, chunked, err := c.head()
+	switch {
+	case err != nil:
+		return err
+	case chunked:
+		_, err = c.chunks(math.MaxInt)
+	default:
+		_, err = c.r.Discard(length)
+	}
+	return err
+}
+
+// head reads a response's head, which is to say 200.
+func (c *client) head() (length int, chunked bool, err error) {
+	status := ""
 	for first := true; ; first = false {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
-			return err
+			return 0, false, err
 		}
 		line = bytes.TrimSpace(line)
 		switch {
@@ -55,13 +70,9 @@ func (c *client) response() error {
 			status = string(line)
 		case len(line) == 0:
 			if len(status) < 12 || status[9:12] != "200" {
-				return fmt.Errorf("answer %q", status)
+				return 0, false, fmt.Errorf("answer %q", status)
 			}
-			if chunked {
-				return c.chunks()
-			}
-			_, err := c.r.Discard(length)
-			return err
+			return length, chunked, nil
 		case bytes.EqualFold(line, []byte("transfer-encoding: chunked")):
 			chunked = true
 		case len(line) > 15 && bytes.EqualFold(line[:15], []byte("content-length:")):
@@ -70,21 +81,29 @@ func (c *client) response() error {
 	}
 }
 
-func (c *client) chunks() error {
+// errEnough says that a body was not read to its end.
+var errEnough = errors.New("the client went")
+
+// chunks reads a body in chunked coding, or at least enough bytes of it, and returns how many it read.
+func (c *client) chunks(enough int) (n int, err error) {
 	for {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
-			return err
+			return n, err
 		}
-		n, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 64)
+		size, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 64)
 		if err != nil {
-			return err
+			return n, err
 		}
-		if _, err := c.r.Discard(int(n) + 2); err != nil {
-			return err
+		if _, err := c.r.Discard(int(size) + 2); err != nil {
+			return n, err
 		}
-		if n == 0 {
-			return nil
+		n += int(size)
+		switch {
+		case size == 0:
+			return n, nil
+		case n >= enough:
+			return n, errEnough
 		}
 	}
 }

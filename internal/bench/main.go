@@ -2,7 +2,7 @@
 // ratios: the machine's own speed cancels out. Each part is a process of its own, so that the CPU time of the proxy alone is
 // counted: a load generator (this process), an upstream that plays a provider, and the proxy under test.
 //
-// Usage: go run ./internal/bench [-quick] [-time 2s] [-rounds 3] [-only throughput|latency|memory|long|envoy]
+// Usage: go run ./internal/bench [-quick] [-time 2s] [-rounds 3] [-only throughput|latency|memory|long|envoy|soak]
 package main
 
 import (
@@ -30,9 +30,9 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "a short run that only shows that everything works")
 	flag.DurationVar(&o.time, "time", 2*time.Second, "of one measurement")
 	flag.IntVar(&o.rounds, "rounds", 3, "measurements of each kind; the median counts")
-	flag.StringVar(&o.only, "only", "", "throughput, latency, memory, long or envoy; default all")
+	flag.StringVar(&o.only, "only", "", "throughput, latency, memory, long or envoy; default all these; or soak")
 	flag.IntVar(&o.workers, "workers", 16, "connections of the closed-loop load")
-	flag.IntVar(&o.streams, "streams", 5000, "open streams of the memory measurement")
+	flag.IntVar(&o.streams, "streams", 5000, "open streams of the memory measurement and of the soak")
 	flag.StringVar(&o.profile, "profile", "", "only write a CPU profile of the gateway, traces exported, to this file; with -only envoy, of it behind Envoy")
 	flag.StringVar(&o.model, "model", "unary", "what is profiled: unary, stream, burst or paced")
 	flag.StringVar(&role.role, "role", "", "internal: what this process plays")
@@ -40,6 +40,7 @@ func main() {
 	flag.StringVar(&role.collector, "collector", "", "internal: endpoint of the collector")
 	flag.StringVar(&role.tracing, "tracing", "", "internal: off, sampled-out or exported")
 	flag.StringVar(&role.socket, "socket", "", "internal: where an external processor listens")
+	flag.BoolVar(&role.count, "count", false, "internal: count the traces that end")
 	flag.Parse()
 	if o.quick {
 		o.time, o.rounds, o.workers, o.streams = 100*time.Millisecond, 1, 4, 100

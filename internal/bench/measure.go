@@ -29,10 +29,14 @@ func measure(o *options) error {
 		return err
 	}
 	defer coll.stop()
+	f := &roleFlags{upstream: up.addr, collector: coll.addr}
+	if o.only == "soak" {
+		return soakAll(o, f)
+	}
 	subjects := []*subject{{name: "bare ReverseProxy", args: []string{"-role", "bare", "-upstream", up.addr}}}
 	for _, tracing := range []string{"off", "sampled-out", "exported"} {
 		subjects = append(subjects, &subject{name: "spanway, traces " + tracing,
-			args: []string{"-role", "spanway", "-upstream", up.addr, "-collector", coll.addr, "-tracing", tracing}})
+			args: f.args("spanway", tracing)})
 	}
 	if o.profile != "" && o.only != "envoy" {
 		last := subjects[len(subjects)-1]
@@ -50,7 +54,7 @@ func measure(o *options) error {
 		}
 	}
 	if o.only == "" || o.only == "envoy" {
-		if err := envoyPlanes(o, up); err != nil {
+		if err := envoyPlanes(o, f); err != nil {
 			return fmt.Errorf("envoy: %w", err)
 		}
 	}

@@ -19,7 +19,7 @@ func playNoop(f *roleFlags) error {
 	s := grpc.NewServer(grpc.MaxRecvMsgSize(16<<20), grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(16<<20)) // as Spanway's
 	extprocv3.RegisterExternalProcessorServer(s, noop{})
 	go func() { _ = s.Serve(ln) }()
-	ctl, err := control()
+	ctl, err := control(nil)
 	if err != nil {
 		return err
 	}

@@ -7,29 +7,32 @@ import (
 	"time"
 )
 
-// withPlanes starts Envoy alone, before a no-op processor and before Spanway, has run measure them, and stops all.
-func withPlanes(up *child, run func([]*plane) error) (err error) {
+// withPlanes starts planes, has run measure them, and stops all.
+func withPlanes(planes []*plane, f *roleFlags, run func([]*plane) error) (err error) {
 	bin, err := findEnvoy()
 	if err != nil {
 		return err
 	}
-	planes := []*plane{{name: "envoy alone", kind: alone}, {name: "envoy + no-op", kind: beforeNoop, args: []string{"-role", "noop"}}}
 	for _, p := range planes {
 		defer p.stop()
-		if err := p.start(bin, &roleFlags{upstream: up.addr}); err != nil {
+		if err := p.start(bin, f); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return run(planes)
 }
 
-// envoyPlanes measures Envoy with and without a processor.
-func envoyPlanes(o *options, up *child) error {
-	return withPlanes(up, func(planes []*plane) error {
+// envoyPlanes measures Envoy alone, before a processor that does nothing, and before Spanway.
+func envoyPlanes(o *options, f *roleFlags) error {
+	planes := []*plane{{name: "envoy alone", kind: alone}, {name: "envoy + no-op", kind: beforeNoop, args: []string{"-role", "noop"}}}
+	for _, tracing := range []string{"off", "exported"} {
+		planes = append(planes, &plane{name: "envoy + spanway, traces " + tracing, kind: beforeSpanway, args: f.args("extproc", tracing)})
+	}
+	return withPlanes(planes, f, func(planes []*plane) error {
 		if last := planes[len(planes)-1]; o.profile != "" {
 			return profile(o, last.proc.control, last.addr)
 		}
-		return errors.Join(envoyThroughput(o, planes), envoyLatency(o, planes, up))
+		return errors.Join(envoyThroughput(o, planes), envoyLatency(o, planes, f.upstream))
 	})
 }
 
@@ -134,8 +137,8 @@ func (p *plane) procTime() time.Duration {
 	return p.proc.cpu()
 }
 
-func envoyLatency(o *options, planes []*plane, up *child) error {
-	paths := []path{{"upstream alone", up.addr}}
+func envoyLatency(o *options, planes []*plane, upstream string) error {
+	paths := []path{{"upstream alone", upstream}}
 	for _, p := range planes {
 		paths = append(paths, path{p.name, p.addr})
 	}

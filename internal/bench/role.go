@@ -28,7 +28,16 @@ import (
 )
 
 // roleFlags say what a child process plays.
-type roleFlags struct{ role, upstream, collector, tracing, socket string }
+type roleFlags struct {
+	role, upstream, collector, tracing, socket string
+
+	count bool
+}
+
+// args start the gateway in a role.
+func (f *roleFlags) args(role, tracing string) []string {
+	return []string{"-role", role, "-upstream", f.upstream, "-collector", f.collector, "-tracing", tracing}
+}
 
 // roles are the parts that child processes play. Each prints its address on one line, serves, and ends when its standard input
 // does.
@@ -38,6 +47,7 @@ var roles = map[string]func(*roleFlags) error{
 	"spanway":   playSpanway,
 	"collector": playCollector,
 	"noop":      playNoop,
+	"extproc":   playExtproc,
 }
 
 // announce prints the addresses of a child and waits for its parent to go.
@@ -47,8 +57,8 @@ func announce(addrs ...string) error {
 	return err
 }
 
-// control serves the process's memory statistics, and a CPU profile.
-func control() (string, error) {
+// control serves the process's statistics, to which add may add, and a CPU profile.
+func control(add func(*memory)) (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -67,7 +77,11 @@ func control() (string, error) {
 			}
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			_ = json.NewEncoder(w).Encode(memory{Mallocs: m.Mallocs, Bytes: m.TotalAlloc, Heap: m.HeapAlloc, RSS: rss()})
+			told := memory{Mallocs: m.Mallocs, Bytes: m.TotalAlloc, Heap: m.HeapAlloc, RSS: rss(os.Getpid()), Goroutines: runtime.NumGoroutine(), Files: files()}
+			if add != nil {
+				add(&told)
+			}
+			_ = json.NewEncoder(w).Encode(&told)
 		}))
 	}()
 	return ln.Addr().String(), nil
@@ -77,16 +91,30 @@ func control() (string, error) {
 const profileTime = 3 * time.Second
 
 // memory is what control tells.
-type memory struct{ Mallocs, Bytes, Heap, RSS uint64 }
+type memory struct {
+	Mallocs, Bytes, Heap, RSS  uint64
+	Goroutines, Files, Running int
+	Traces                     map[string]int // that have ended, by outcome
+}
 
-func rss() uint64 {
-	b, err := os.ReadFile("/proc/self/statm")
+// rss is the resident memory of a process, bytes.
+func rss(pid int) uint64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0
 	}
 	var total, resident uint64
 	_, _ = fmt.Sscan(string(b), &total, &resident)
 	return resident * uint64(os.Getpagesize())
+}
+
+// files is how many files this process has open.
+func files() int {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(open)
 }
 
 // playBare is the reference: the standard library's reverse proxy as anybody would write it, without tracing.
@@ -105,7 +133,7 @@ func playBare(f *roleFlags) error {
 	rp := &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(io.Discard, "", 0),
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	go func() { _ = http.Serve(ln, rp) }() //nolint:gosec // a benchmark's own
-	ctl, err := control()
+	ctl, err := control(nil)
 	if err != nil {
 		return err
 	}
@@ -131,7 +159,7 @@ func playSpanway(f *roleFlags) error {
 	if err := server.Apply(context.Background(), g, snapshot, traces); err != nil {
 		return err
 	}
-	ctl, err := control()
+	ctl, err := control(nil)
 	if err != nil {
 		return err
 	}

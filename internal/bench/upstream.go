@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,9 +14,11 @@ import (
 
 // The upstream plays a provider at the cost of a few system calls, so that the proxies' own cost shows. The model's name in
 // the request says what it does: "unary", "stream" (50 chunks), "burst" (100 chunks), "paced" (100 chunks, one every 5 ms), "hold"
-// (one chunk, then silence until the client goes) or "long" (10,000 chunks).
+// (one chunk, then silence until the client goes) or "long" (10,000 chunks). "w0100" is a stream of soakChunks chunks, one every 100 ms;
+// "x0100" is the same, cut after its half.
 
 const (
+	soakChunks   = 20
 	streamChunks = 50
 	burstChunks  = 100
 	pace         = 5 * time.Millisecond
@@ -50,7 +53,9 @@ func serveUpstream(c net.Conn) {
 		if err != nil {
 			return
 		}
-		switch model {
+		switch model[0] {
+		case 'w', 'x':
+			err = writeSlowly(c, model)
 		case 's':
 			err = writeStream(c, streamChunks, 0)
 		case 'b':
@@ -91,13 +96,16 @@ func readHead(r *bufio.Reader) (length int, err error) {
 	}
 }
 
-// readModel consumes a body that begins {"model":"X… and returns X.
-func readModel(r *bufio.Reader, length int) (byte, error) {
-	head, err := r.Peek(len(bodyStart) + 1)
+// modelLength is how much of a model's name is looked at, bytes.
+const modelLength = 5
+
+// readModel consumes a body that begins {"model":"X… and returns X and what follows it.
+func readModel(r *bufio.Reader, length int) (string, error) {
+	head, err := r.Peek(len(bodyStart) + modelLength)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	model := head[len(bodyStart)]
+	model := string(head[len(bodyStart):])
 	_, err = r.Discard(length)
 	return model, err
 }
@@ -149,3 +157,26 @@ func writeStream(c net.Conn, n int, pause time.Duration) error {
 	_, err := c.Write(streamEnd)
 	return err
 }
+
+// writeSlowly writes a stream at the pace that model tells, or half of it and an error.
+func writeSlowly(c net.Conn, model string) error {
+	ms, err := strconv.Atoi(model[1:])
+	if err != nil {
+		return err
+	}
+	if model[0] == 'w' {
+		return writeStream(c, soakChunks, time.Duration(ms)*time.Millisecond)
+	}
+	if _, err := c.Write([]byte(streamHead)); err != nil {
+		return err
+	}
+	for range soakChunks / 2 {
+		if _, err := c.Write(streamChunk); err != nil {
+			return err
+		}
+		time.Sleep(time.Duration(ms) * time.Millisecond)
+	}
+	return errCut
+}
+
+var errCut = errors.New("cut")
