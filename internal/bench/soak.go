@@ -17,11 +17,14 @@ import (
 // soakOptions say how a soak goes.
 type soakOptions struct {
 	streams int           // open at a time
-	time    time.Duration // how long new ones are begun
+	time    time.Duration // how long, once all are open
 	pace    time.Duration // between two chunks of a stream
 	leave   float64       // of all streams, whose client goes in the middle
 	cut     float64       // of all streams, whose provider does
 }
+
+// length is how long a stream takes, and as long it takes to begin all.
+func (o *soakOptions) length() time.Duration { return o.pace * soakChunks }
 
 // soaked is what became of a soak's streams as their clients saw it.
 type soaked struct {
@@ -57,14 +60,14 @@ func (s *soaked) err() error {
 func soak(addr string, o *soakOptions) *soaked {
 	var s soaked
 	var wg sync.WaitGroup
-	end := time.Now().Add(o.time)
+	end := time.Now().Add(o.length() + o.time)
 	whole, half := slowRequest(addr, 'w', o.pace), slowRequest(addr, 'x', o.pace)
 	for i := range o.streams {
 		wg.Go(func() {
-			time.Sleep(time.Duration(i) * o.pace * soakChunks / time.Duration(o.streams)) // one after the other, not all at once
+			time.Sleep(time.Duration(i) * o.length() / time.Duration(o.streams)) // one after the other, not all at once
 			w := soakWorker{soaked: &s, addr: addr}
 			defer w.hangUp()
-			for time.Now().Before(end) {
+			for first := true; first || time.Now().Before(end); first = false {
 				switch fate := rand.Float64(); { //nolint:gosec // load, not a secret
 				case fate < o.leave:
 					w.stream(whole, true, false)
@@ -119,7 +122,7 @@ func (w *soakWorker) stream(req []byte, leave, cut bool) {
 	case leave && errors.Is(err, errEnough):
 		w.left.Add(1)
 		w.hangUp()
-	case cut && err != nil && n >= soakChunks/2*chunkData:
+	case cut && err != nil && n > 0: // Envoy drops what it has not got back from the processor
 		w.cut.Add(1)
 		w.hangUp()
 	case !leave && !cut && err == nil && n == soakChunks*chunkData+endData:

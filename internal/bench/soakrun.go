@@ -46,9 +46,10 @@ type soakReport struct {
 	during        []soakState // in equal distances
 }
 
-// soak has a soak at p, and looks at p as often as looks says in the meantime.
+// soak has a soak at p, and looks at p so many times, the first once all streams are open, the last when they begin to end.
 func (p *plane) soak(o *soakOptions, looks int) (*soakReport, error) {
-	if _, _, err := closedLoop(p.addr, slowRequest(p.addr, 'w', o.pace), 8, 1); err != nil { // warms up
+	warm := soakOptions{streams: 8, pace: o.pace / 10, cut: 1} // of which Envoy's access logs tell: their streams stay
+	if err := soak(p.addr, &warm).err(); err != nil {
 		return nil, err
 	}
 	time.Sleep(exportPatience)
@@ -59,15 +60,15 @@ func (p *plane) soak(o *soakOptions, looks int) (*soakReport, error) {
 	r := &soakReport{before: before}
 	done := make(chan *soaked)
 	go func() { done <- soak(p.addr, o) }()
-	tick := time.NewTicker(o.time / time.Duration(looks+1))
-	defer tick.Stop()
+	look := time.NewTimer(o.length())
+	defer look.Stop()
 	for r.soaked == nil {
 		select {
-		case <-tick.C:
-			if len(r.during) < looks {
-				s, looked := p.state()
-				err = errors.Join(err, looked)
-				r.during = append(r.during, s)
+		case <-look.C:
+			s, looked := p.state()
+			err = errors.Join(err, looked)
+			if r.during = append(r.during, s); len(r.during) < looks {
+				look.Reset(o.time / time.Duration(looks-1))
 			}
 		case r.soaked = <-done:
 		}
@@ -137,5 +138,5 @@ func soakAll(o *options, f *roleFlags) error {
 
 const (
 	soakPace  = 500 * time.Millisecond
-	soakLooks = 6
+	soakLooks = 7
 )
