@@ -180,8 +180,12 @@ func (p *Process) stopping() bool {
 
 func (p *Process) command(says io.Writer) *exec.Cmd {
 	admin := fmt.Sprintf("admin: {address: {pipe: {path: %q, mode: 384}}}", p.socket) // 0600; merged over the bootstrap
+	level := cmp.Or(p.o.LogLevel, "warning")
 	args := []string{"--config-path", p.config, "--config-yaml", admin, "--disable-hot-restart",
-		"--log-format", logFormat, "--log-format-escaped", "--log-level", cmp.Or(p.o.LogLevel, "warning"), "--drain-strategy", "immediate"}
+		"--log-format", logFormat, "--log-format-escaped", "--log-level", level, "--drain-strategy", "immediate"}
+	if level == "warning" {
+		args = append(args, "--component-log-level", "misc:error") // which warns about fields that are younger than others
+	}
 	if p.o.Concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(p.o.Concurrency))
 	}
