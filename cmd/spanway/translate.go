@@ -67,7 +67,7 @@ func translate(cmd *cobra.Command, f *translateFlags) error {
 	if err != nil {
 		return err
 	}
-	b, err := xds.Static(r, xds.Boot{Admin: f.admin})
+	b, err := xds.Static(r, xds.Boot{Admin: f.admin, Connections: g.Limits.Connections})
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ func TestTranslate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"# (stdin) for Envoy. Its processor: spanway extproc --listen unix:/run/p.sock\n", "static_resources:", "port_value: 8123",
-		"exact: only", "path: /run/p.sock", "port_value: 9077"} {
+		"exact: only", `path: "/run/p.sock"`, "port_value: 9077"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it lacks %q", want)
 		}

@@ -31,6 +31,8 @@ type reader struct {
 	gateway   *process
 	// collector is there once the document has started one. Calls must then arrive at it.
 	collector *process
+	processor *process // "spanway extproc", once the document has started one
+	listen    string   // the address that the latest configuration has in place of 127.0.0.1:8080
 	env       []string // from "export"
 	answer    string   // to the last call
 }
@@ -47,8 +49,10 @@ func newReader(t *testing.T, providers string) *reader {
 	r.save("default.yaml", string(ir.Default()))
 	t.Cleanup(func() {
 		r.stop()
-		if r.collector != nil {
-			r.collector.end(t)
+		for _, p := range []*process{r.processor, r.collector} {
+			if p != nil {
+				p.end(t)
+			}
 		}
 	})
 	return r
@@ -69,8 +73,9 @@ func freeAddress(t *testing.T) string {
 // save writes a configuration, with addresses that are free and providers that are here.
 func (r *reader) save(name, text string) {
 	r.t.Helper()
+	r.listen = freeAddress(r.t)
 	for _, c := range []struct{ of, by string }{
-		{"listen: 127.0.0.1:8080", "listen: 127.0.0.1:0"},
+		{"listen: 127.0.0.1:8080", "listen: " + r.listen},
 		{"admin: 127.0.0.1:9090", "admin: 127.0.0.1:0"},
 		{"http://localhost:11434", r.providers},
 		{"localhost:4317", r.otlp},
@@ -81,7 +86,7 @@ func (r *reader) save(name, text string) {
 		text = strings.ReplaceAll(text, c.of, c.by)
 	}
 	if !strings.Contains(text, "listen: ") {
-		text += "listen: 127.0.0.1:0\n"
+		text += "listen: " + r.listen + "\n"
 	}
 	if !strings.Contains(text, "admin: ") {
 		text += "admin: 127.0.0.1:0\n"
@@ -109,6 +114,10 @@ func (r *reader) run(command string) error {
 		return output(at(root, "go", "list", words[len(words)-1]))
 	case words[0] == ".tools/bin/otelcol":
 		return r.collect(words[1:])
+	case words[0] == ".tools/bin/envoy":
+		return r.envoy(words[1:])
+	case len(words) > 1 && words[0] == "bin/spanway" && words[1] == "extproc":
+		return r.extproc(words[1:])
 	}
 	env := len(words)
 	for i, w := range words {
@@ -211,6 +220,30 @@ func (r *reader) collect(args []string) error {
 	}
 	r.collector = p
 	_, err = p.await(r.t.Context(), func(text string) bool { return strings.Contains(text, "Everything is ready") })
+	return err
+}
+
+// extproc runs a processor until the end of the document.
+func (r *reader) extproc(args []string) error {
+	p, err := begin(at(r.dir, filepath.Join(r.dir, "bin", "spanway"), args...))
+	if err != nil {
+		return err
+	}
+	r.processor = p
+	_, err = p.await(r.t.Context(), regexp.MustCompile(`\n  config .*\n`).MatchString)
+	return err
+}
+
+// envoy runs an Envoy with a bootstrap of the latest configuration, in place of the gateway before.
+func (r *reader) envoy(args []string) error {
+	r.stop()
+	p, err := begin(at(r.dir, programs.envoy, append(args, "--disable-hot-restart")...))
+	if err != nil {
+		return err
+	}
+	p.address = r.listen
+	r.gateway = p
+	_, err = p.await(r.t.Context(), func(text string) bool { return strings.Contains(text, "starting main dispatch loop") })
 	return err
 }
 

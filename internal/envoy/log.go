@@ -21,6 +21,7 @@ const logFormat = "%l %n %v"
 // called meanwhile.
 type lineLog struct {
 	log  *slog.Logger
+	done func() bool // it was told to end: what it warns about is no news
 	line []byte
 
 	mu     sync.Mutex
@@ -65,6 +66,9 @@ func (l *lineLog) flush() {
 	}
 	if level == levelUnknown {
 		level = slog.LevelWarn // not from its log: of a loader, or of a crash
+	}
+	if level == slog.LevelWarn && l.done() {
+		level = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), level, "envoy says", "text", message, "logger", source)
 }

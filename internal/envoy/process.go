@@ -138,7 +138,7 @@ func (p *Process) keep(started chan<- error) {
 	backoff := minBackoff
 	for {
 		began := time.Now()
-		says := &lineLog{log: p.o.Log}
+		says := &lineLog{log: p.o.Log, done: p.stopping}
 		cmd := p.command(says)
 		err := cmd.Start()
 		if started != nil {

@@ -47,6 +47,10 @@ const wordsPatience = time.Second
 
 // Server is the data plane behind Envoy. Its methods are for one goroutine, but for Serve, which has its own.
 type Server struct {
+	// Ended is called when the last call of a configuration has ended that Apply put another in place of. It is set before
+	// Apply, and called on a goroutine that Shutdown waits for.
+	Ended func()
+
 	log      *slog.Logger
 	keeper   *reload.Keeper
 	engine   atomic.Pointer[gateway.Engine]
@@ -75,7 +79,12 @@ func New(log *slog.Logger) *Server {
 // Apply makes new calls begin with g as compiled, and records them into t, whose predecessor is shut down when its calls have ended.
 func (s *Server) Apply(_ context.Context, _ *ir.Gateway, compiled *gateway.Snapshot, t *telemetry.Pipeline) error {
 	s.clusters.add(compiled)
-	s.keeper.Apply(compiled, t, s.clusters.remove)
+	s.keeper.Apply(compiled, t, func(old *gateway.Snapshot) {
+		s.clusters.remove(old)
+		if s.Ended != nil {
+			s.Ended()
+		}
+	})
 	s.engine.Store(s.keeper.Engine())
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
 	return nil
