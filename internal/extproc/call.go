@@ -30,17 +30,19 @@ var (
 
 // call carries the stream R of a call. Whatever happens, the call's trace is closed once.
 func (s *Server) call(stream extprocv3.ExternalProcessor_ProcessServer, md metadata.MD) error {
-	s.streams.Add(1)
-	defer s.streams.Add(-1)
 	engine := s.engine.Load()
-	switch {
-	case engine == nil || s.closing.Load():
+	if engine == nil || !s.door.enter() {
 		return errClosing
-	case !s.sessions.reserve():
+	}
+	defer s.door.leave()
+	if !s.sessions.reserve() {
 		return errBusy
 	}
-	x := &session{server: s, stream: stream, abort: aborter(stream.Context()), connection: first(md, xds.ConnectionKey)}
-	if err := x.open(engine); err != nil {
+	a := abortableOf(stream.Context())
+	x := &session{server: s, stream: stream, abort: a.abort, connection: first(md, xds.ConnectionKey)}
+	err := x.open(engine)
+	close(a.seen)
+	if err != nil {
 		s.sessions.count.Add(-1)
 		return err
 	}
@@ -136,26 +138,16 @@ func (x *session) run() (err error) {
 		defer x.mu.Unlock()
 		x.finish()
 	}()
-	if err := x.begin(); err != nil {
-		return x.stuck(err)
-	}
 	var m extprocv3.ProcessingRequest
-	for {
-		if err := x.stream.RecvMsg(&m); err != nil {
-			return x.lost(err)
-		}
-		if err := x.take(&m); err != nil {
-			return x.stuck(err)
+	for err = x.begin(); err == nil; {
+		if err = x.stream.RecvMsg(&m); err == nil {
+			err = x.take(&m)
 		}
 	}
-}
-
-// stuck ends the call after an answer could not be given: Envoy ended the stream before, or else err is ours.
-func (x *session) stuck(err error) error {
-	if x.stream.Context().Err() != nil {
-		return x.lost(err)
+	if errors.Is(err, errBroken) || errors.Is(err, errOrder) {
+		return err
 	}
-	return err
+	return x.lost(err)
 }
 
 // begin answers the first message: with all there is to say, when the request has no body, else so that the body comes.

@@ -3,6 +3,7 @@ package extproc
 import (
 	"context"
 	"runtime/debug"
+	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc/codes"
@@ -39,11 +40,15 @@ func first(md metadata.MD, key string) string {
 	return ""
 }
 
+// firstPatience is how long the first message of a stream may take that has been ended: it is there, for Envoy sends it before.
+const firstPatience = time.Second
+
 // abortable is a stream's context with the way to end the stream, Recv included, from another goroutine than its handler's.
 type abortable struct {
 	context.Context
 
 	abort context.CancelFunc
+	seen  chan struct{} // of R: closed when its first message was read
 }
 
 type abortKey struct{}
@@ -51,22 +56,37 @@ type abortKey struct{}
 // Value implements context.Context.
 func (a *abortable) Value(key any) any {
 	if key == (abortKey{}) {
-		return a.abort
+		return a
 	}
 	return a.Context.Value(key)
 }
 
-// tapped makes every stream's context abortable.
-func tapped(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	return &abortable{Context: ctx, abort: cancel}, nil
+// tapped makes every stream's context abortable. The context of R outlives its stream until the first message was read: gRPC lets
+// go of what has come when a stream is ended, but a call that the client gave up at once has a trace, too.
+func tapped(ctx context.Context, info *tap.Info) (context.Context, error) {
+	a := &abortable{}
+	if first(info.Header, xds.RoleKey) != xds.RoleR {
+		a.Context, a.abort = context.WithCancel(ctx)
+		return a, nil
+	}
+	a.seen = make(chan struct{})
+	a.Context, a.abort = context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-a.seen:
+		case <-time.After(firstPatience):
+		}
+		a.abort()
+	})
+	return a, nil
 }
 
-func aborter(ctx context.Context) context.CancelFunc {
-	if f, ok := ctx.Value(abortKey{}).(context.CancelFunc); ok {
-		return f
+// abortableOf is the context of a stream; of one without a gRPC server, in a test, it does nothing.
+func abortableOf(ctx context.Context) *abortable {
+	if a, ok := ctx.Value(abortKey{}).(*abortable); ok {
+		return a
 	}
-	return func() {} // in a test without a gRPC server
+	return &abortable{Context: ctx, abort: func() {}, seen: make(chan struct{})}
 }
 
 // caught logs a panic, and reports whether there was one.

@@ -42,9 +42,6 @@ const (
 // lastPatience is how long calls may take to end after they were told to.
 const lastPatience = 5 * time.Second
 
-// wordsPatience is how long Envoy may take to end the streams of calls that have ended.
-const wordsPatience = time.Second
-
 // Server is the data plane behind Envoy. Its methods are for one goroutine, but for Serve, which has its own.
 type Server struct {
 	// Ended is called when the last call of a configuration has ended that Apply put another in place of. It is set before
@@ -59,8 +56,7 @@ type Server struct {
 	sessions sessions
 	grpc     *grpc.Server
 	health   *health.Server
-	streams  atomic.Int64 // of calls
-	closing  atomic.Bool
+	door     door
 }
 
 // New returns a server without a configuration: it is not healthy before the first Apply.
@@ -98,7 +94,7 @@ func (s *Server) Serve(ln net.Listener) error { return s.grpc.Serve(ln) }
 func (s *Server) Shutdown(drain time.Duration) error {
 	s.health.Shutdown()
 	s.within(drain)
-	s.closing.Store(true)
+	left := s.door.shut()
 	var told sync.WaitGroup
 	for _, x := range s.sessions.all() {
 		told.Go(x.shutdown)
@@ -106,17 +102,53 @@ func (s *Server) Shutdown(drain time.Duration) error {
 	if !s.within(lastPatience) {
 		s.log.Warn("calls outlasted the drain")
 	}
-	s.letGo()
-	s.grpc.Stop()
+	select {
+	case <-left: // Envoy has all that was said
+	case <-time.After(lastPatience):
+	}
+	s.grpc.Stop() // lets go of those that wait for Envoy
 	told.Wait()
 	return s.keeper.Shutdown()
 }
 
-// letGo waits until Envoy has taken the last words of calls, which is when it ends their streams.
-func (s *Server) letGo() {
-	for end := time.Now().Add(wordsPatience); s.streams.Load() > 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+// door counts the streams R that are served. It is safe for concurrent use.
+type door struct {
+	mu     sync.Mutex
+	inside int
+	closed chan struct{} // not nil when no more are let in; closed when nobody is inside
+}
+
+// enter reports whether a stream may be served; then leave is to follow.
+func (d *door) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed != nil {
+		return false
 	}
+	d.inside++
+	return true
+}
+
+func (d *door) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inside--
+	if d.inside == 0 && d.closed != nil {
+		close(d.closed)
+	}
+}
+
+// shut lets no more in. The channel is closed when all have left.
+func (d *door) shut() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed == nil {
+		d.closed = make(chan struct{})
+		if d.inside == 0 {
+			close(d.closed)
+		}
+	}
+	return d.closed
 }
 
 // within waits for the running calls, at most d, and reports whether they have ended.
