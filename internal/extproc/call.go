@@ -233,8 +233,9 @@ func (x *session) planned() *extprocv3.ProcessingResponse {
 	m.RemoveHeaders = removed
 	common := &extprocv3.CommonResponse{HeaderMutation: &m.HeaderMutation, ClearRouteCache: true}
 	resp := &extprocv3.ProcessingResponse{DynamicMetadata: &structpb.Struct{Fields: map[string]*structpb.Value{
-		xds.Namespace: structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{"call": structpb.NewStringValue(x.id)}}),
-		xds.Plan:      x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead),
+		xds.Namespace: structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+			"call": structpb.NewStringValue(x.id), "dialect": structpb.NewStringValue(string(x.call.Dialect()))}}),
+		xds.Plan: x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead),
 	}}}
 	if x.bare {
 		resp.Response = &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}

@@ -51,7 +51,7 @@ func TestOrders(t *testing.T) {
 		{"the log before the next attempt", "ok 200 | a connect | b 200", "", func(_ *front, c *call) {
 			c.attempt(1).close()
 			c.failed(c.plan[0], refused)
-			time.Sleep(10 * time.Millisecond) // another stream: its order is no order
+			c.reported(1)
 			u := c.asked(2)
 			u.close()
 			c.answerB(2)
@@ -59,7 +59,7 @@ func TestOrders(t *testing.T) {
 		{"the log after it", "ok 200 | a connect | b 200", "", func(_ *front, c *call) {
 			u := c.attempt(2)
 			u.ask()
-			time.Sleep(10 * time.Millisecond)
+			c.until(func(x *session) bool { return x.changed != nil }) // somebody waits
 			c.failed(c.plan[0], refused)
 			if u.recv().GetRequestHeaders() == nil {
 				t.Error("the attempt is not made")
@@ -72,7 +72,7 @@ func TestOrders(t *testing.T) {
 		}},
 		{"no log, past the time of the head", "ok 200 | a timeout | b 200", "timeout: {firstByte: 20ms}", func(_ *front, c *call) {
 			c.asked(1)
-			time.Sleep(20 * time.Millisecond)
+			c.until(func(x *session) bool { return time.Since(x.begun) > 20*time.Millisecond })
 			c.answerB(2)
 		}},
 		{"an entry of another cluster", "ok 200 | a reset | b 200", "", func(_ *front, c *call) {
@@ -81,6 +81,7 @@ func TestOrders(t *testing.T) {
 		}},
 		{"the former attempt's stream last", "ok 200 | a connect | b 200", "", func(_ *front, c *call) {
 			c.failed(c.plan[0], refused)
+			c.reported(1)
 			u2 := c.asked(2)
 			u1 := c.attempt(1)
 			u1.ask()
@@ -93,7 +94,7 @@ func TestOrders(t *testing.T) {
 		{"two streams of attempts that had none", "ok 200 | a connect | b connect | a 200", "", func(_ *front, c *call) {
 			c.failed(c.plan[0], refused)
 			c.failed(c.plan[1], refused)
-			time.Sleep(10 * time.Millisecond)
+			c.reported(2)
 			c.finish(3)
 		}},
 		{"no stream at all", "upstream_error 502 | a connect", "", func(_ *front, c *call) {
@@ -103,7 +104,7 @@ func TestOrders(t *testing.T) {
 		{"attempts without streams", "upstream_error 502 | a reset | b connect | a connect", "", func(_ *front, c *call) {
 			c.failed(c.plan[0], closed)
 			c.failed(c.plan[1], refused)
-			time.Sleep(10 * time.Millisecond)
+			c.reported(2)
 			c.local("503", refusedDetails, 32, 3)
 			c.immediate(502, "3 attempts")
 		}},
@@ -111,7 +112,7 @@ func TestOrders(t *testing.T) {
 			c.failed(c.plan[0], refused)
 			c.failed(c.plan[1], refused)
 			c.failed(c.plan[2], refused)
-			time.Sleep(10 * time.Millisecond)
+			c.reported(3)
 			u := c.attemptAt(4, c.plan[0])
 			u.ask()
 			u.immediate(502, "3 attempts")
@@ -288,10 +289,10 @@ func TestUnread(t *testing.T) {
 func TestTwoCallsOnOneConnection(t *testing.T) {
 	f := start(t, "")
 	first := f.call(chat)
-	time.Sleep(20 * time.Millisecond)
+	first.until(func(x *session) bool { return time.Since(x.begun) > 20*time.Millisecond })
 	second := f.call(chat)
 	second.failed(second.plan[0], refused)
-	time.Sleep(10 * time.Millisecond)
+	second.reported(1)
 	second.answerB(2)
 	f.trace("ok 200 | a connect | b 200")
 	first.answerB(2)

@@ -366,6 +366,36 @@ func (c *call) ended(flags *datav3.ResponseFlags) {
 		xds.Namespace: {Fields: map[string]*structpb.Value{"call": structpb.NewStringValue(c.id)}}}}})
 }
 
+// until waits until something holds of the call's session, which is locked meanwhile.
+func (c *call) until(holds func(x *session) bool) {
+	c.f.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(5 * time.Second); ; {
+		x := c.f.sessions.of(c.id)
+		if x == nil {
+			c.f.t.Fatal("the session is gone")
+		}
+		x.mu.Lock()
+		ok := holds(x)
+		x.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			c.f.t.Fatal("what was waited for does not happen")
+		}
+	}
+}
+
+// reported waits until the log has told of n attempts.
+func (c *call) reported(n int) {
+	c.f.t.Helper()
+	c.until(func(x *session) bool { return len(x.reports) == n })
+}
+
 // mutated is what a mutation sets and removes, sorted, one to a line.
 func mutated(m *extprocv3.HeaderMutation) string {
 	var out []string
@@ -391,4 +421,3 @@ func (s *stream) gone() error {
 		}
 	}
 }
-

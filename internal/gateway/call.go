@@ -163,6 +163,9 @@ func (c *Call) ID() string { return c.llm.ID }
 // Route is the name of the route that Request chose.
 func (c *Call) Route() string { return c.llm.Route }
 
+// Dialect is the wire format that the client speaks, as far as is known.
+func (c *Call) Dialect() llm.Dialect { return c.inbound.Dialect() }
+
 // BodyLimit is how many bytes of request body the data plane reads; more is for RequestTooLarge.
 func (c *Call) BodyLimit() int64 { return c.state.snapshot.Limits.Body }
 
