@@ -361,3 +361,53 @@ func TestEnvoyIsRefused(t *testing.T) {
 		t.Errorf("it left %v", left)
 	}
 }
+
+// TestEnvoyMovesListeners: a reload opens, moves, renames and closes listeners.
+func TestEnvoyMovesListeners(t *testing.T) {
+	provider := newKeyed(t)
+	conf := func(listeners string) string {
+		return fmt.Sprintf("listeners: [%s]\nadmin: 127.0.0.1:0\ntelemetry: {traces: []}\nbackends: {a: {provider: openai, url: %q, key: k}}\nroutes: [{match: {path: /v1}, to: a}]\n", listeners, provider.URL+"/v1")
+	}
+	one, two, three := free(t), free(t), free(t)
+	g := startEnvoy(t, conf("{name: a, address: "+one+"}"), "-q")
+	c := client(t)
+	answers := func(address string) bool {
+		return ask(t.Context(), c, "http://"+address+"/v1/chat/completions", hello).status == 200
+	}
+	gone := func(address string) bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	}
+	if !answers(one) {
+		t.Error("the first listener does not answer")
+	}
+	for _, step := range []struct {
+		name, listeners string
+		up, down        []string
+	}{
+		{"another", "{name: a, address: " + one + "}, {name: b, address: " + two + "}", []string{one, two}, nil},
+		{"the first moves", "{name: a, address: " + three + "}, {name: b, address: " + two + "}", []string{two, three}, []string{one}},
+		{"one is renamed", "{name: a, address: " + three + "}, {name: c, address: " + two + "}", []string{two, three}, []string{one}},
+		{"one is closed", "{name: c, address: " + two + "}", []string{two}, []string{one, three}},
+	} {
+		write(t, g.file, conf(step.listeners))
+		for _, a := range step.up {
+			until(t, step.name+": "+a+" answers", func() bool { return answers(a) })
+		}
+		for _, a := range step.down {
+			until(t, step.name+": "+a+" is closed", func() bool { return gone(a) })
+		}
+	}
+	// One that is taken is refused, and the others go on.
+	taken := listen(t)
+	defer taken.Close()
+	write(t, g.file, conf("{name: c, address: "+two+"}, {name: d, address: "+taken.Addr().String()+"}"))
+	g.expect(t, `is in use: stop what listens there`)
+	if !answers(two) {
+		t.Error("after a configuration that was refused nothing answers")
+	}
+	g.stop(t)
+}

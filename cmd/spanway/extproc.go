@@ -32,8 +32,8 @@ Whoever can talk to the processor can have the providers' credentials. A Unix so
 be Envoy's user too. A HOST:PORT is not protected: keep it on the loopback interface or in a network of its own.
 
 The configuration is read again when its file changes and on SIGHUP, for everything but listeners and backends' addresses:
-those are Envoy's to be told again. SIGTERM and SIGINT drain: running calls finish within shutdown.drain, recorded traces
-are flushed. Let Envoy drain first.`,
+those are Envoy's to be told again. SIGTERM and SIGINT drain: new calls are refused, running ones finish within
+shutdown.drain, recorded traces are flushed. Take Envoy out of rotation first.`,
 		Example: `  spanway extproc --config spanway.yaml
   spanway extproc --config spanway.yaml --listen 127.0.0.1:9092 --admin 127.0.0.1:9093`,
 		Args: cobra.NoArgs,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,5 +146,38 @@ func TestExtprocRefuses(t *testing.T) {
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "text" {
 		t.Errorf("a file was taken for a socket: %q, %v", text, err)
+	}
+}
+
+// TestExtprocDrains: SIGTERM with open streams: they go on to their end, new calls are refused at once, all traces are exported.
+func TestExtprocDrains(t *testing.T) {
+	const streams = 20
+	otlp, provider := newReceiver(t), newStreamer(t)
+	e := startStatic(t, fmt.Sprintf("telemetry: {traces: [{otlp: {endpoint: %q, protocol: http/protobuf}}]}\nbackends: {a: {provider: openai, url: %q, key: k}}\nroutes: [{match: {path: /v1}, to: a}]\n",
+		otlp.URL, provider.URL+"/v1"), "", "127.0.0.1:1")
+	p := start(t, e.args...)
+	p.expect(t, `config   `)
+	c := client(t)
+	answers := make(chan answer, streams)
+	for range streams {
+		go func() {
+			answers <- ask(t.Context(), c, e.url+"/v1/chat/completions", strings.Replace(hello, "{", `{"stream":true,`, 1))
+		}()
+	}
+	until(t, "all streams have begun", func() bool { return provider.begun.Load() == streams })
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.expect(t, "draining")
+	until(t, "new calls are refused", func() bool { return ask(t.Context(), c, e.url+"/nowhere", "").status == 503 })
+	close(provider.release)
+	for range streams {
+		if a := <-answers; a.err != nil || a.status != 200 || !strings.HasSuffix(a.body, "data: [DONE]\n\n") {
+			t.Errorf("%+v", a)
+		}
+	}
+	p.await(t)
+	otlp.mu.Lock()
+	defer otlp.mu.Unlock()
+	if len(otlp.traces) < streams {
+		t.Errorf("%d traces were exported, want %d or more", len(otlp.traces), streams)
 	}
 }

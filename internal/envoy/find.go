@@ -71,7 +71,7 @@ func check(ctx context.Context, path string) (Binary, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = environment()
+	cmd.Env = environment(nil)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -90,10 +90,10 @@ func check(ctx context.Context, path string) (Binary, error) {
 	return b, nil
 }
 
-// environment is what an Envoy gets of this process' environment: nothing that may be a secret.
-func environment() []string {
+// environment is what an Envoy gets of this process' environment: nothing that may be a secret, and the variables that are named.
+func environment(named []string) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"} {
+	for _, name := range append([]string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"}, named...) {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}

@@ -1,6 +1,7 @@
 package envoy_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,16 +61,27 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestChildGetsNoSecret: what runs for us needs none of the keys that our environment holds.
+// TestChildGetsNoSecret: what runs for us needs none of the keys that our environment holds, unless it is told to have one.
 func TestChildGetsNoSecret(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "sk-secret")
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
-	script := filepath.Join(t.TempDir(), "tell")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nenv\nfalse\n"), 0o700); err != nil {
+	t.Setenv("REGION", "north")
+	dir := t.TempDir()
+	script := filepath.Join(dir, "tell")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nenv | tr '\\n' ' ' >&2\necho >&2\nfalse\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, err := envoy.Find(t.Context(), script)
-	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "PATH=") {
+	if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "REGION") || !strings.Contains(err.Error(), "PATH=") {
+		t.Errorf("its environment: %v", err)
+	}
+	p, err := envoy.Start(&envoy.Options{Binary: script, Dir: dir, Environment: []string{"REGION", "NOT_SET"}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	err = p.Ready(t.Context())
+	if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "NOT_SET") || !strings.Contains(err.Error(), "REGION=north") {
 		t.Errorf("its environment: %v", err)
 	}
 }

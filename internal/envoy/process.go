@@ -45,6 +45,7 @@ type Options struct {
 	LogLevel    string        // trace, debug, info, warning, error, critical, off; "" = warning
 	Concurrency int           // worker threads; 0 = one for each of the machine's
 	DrainTime   time.Duration // how long connections of a removed listener may go on; whole seconds, 0 = Envoy's 10 minutes
+	Environment []string      // names of variables that it gets beside those that every program needs
 	Log         *slog.Logger  // gets what Envoy says on standard error, line by line, and what becomes of it
 	Stdout      io.Writer     // gets its standard output, such as access logs; nil = nobody does
 }
@@ -193,7 +194,7 @@ func (p *Process) command(says io.Writer) *exec.Cmd {
 		args = append(args, "--drain-time-s", strconv.FormatInt(s, 10))
 	}
 	cmd := exec.Command(p.o.Binary, args...) //nolint:noctx // it ends with Stop
-	cmd.Env, cmd.SysProcAttr = environment(), attributes()
+	cmd.Env, cmd.SysProcAttr = environment(p.o.Environment), attributes()
 	cmd.Stdout, cmd.Stderr = p.o.Stdout, says
 	cmd.WaitDelay = time.Second
 	return cmd

@@ -27,8 +27,8 @@ func (ps places) find(ctx context.Context, g *ir.Gateway) (places, error) {
 	out := places{}
 	for i := range g.Listeners {
 		l := &g.Listeners[i]
-		p, ok := ps[l.Name]
-		if !ok || p.asked != l.Address {
+		p, ok := ps.of(l)
+		if !ok {
 			var err error
 			if p, err = try(ctx, l); err != nil {
 				return nil, fmt.Errorf("listener %q: %w", l.Name, err)
@@ -41,6 +41,19 @@ func (ps places) find(ctx context.Context, g *ir.Gateway) (places, error) {
 		out[l.Name] = p
 	}
 	return out, nil
+}
+
+// of is the place that l has already, perhaps under another name.
+func (ps places) of(l *ir.Listener) (place, bool) {
+	if p, ok := ps[l.Name]; ok && p.asked == l.Address {
+		return p, true
+	}
+	for _, p := range ps {
+		if _, port, _ := net.SplitHostPort(p.asked); p.asked == l.Address && port != "0" {
+			return p, true
+		}
+	}
+	return place{}, false
 }
 
 // try opens a listener's address and closes it.

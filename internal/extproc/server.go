@@ -89,12 +89,12 @@ func (s *Server) Apply(_ context.Context, _ *ir.Gateway, compiled *gateway.Snaps
 // Serve answers Envoy on ln until Shutdown. The error is nil after that.
 func (s *Server) Serve(ln net.Listener) error { return s.grpc.Serve(ln) }
 
-// Shutdown ends the server: it is not healthy any more, running calls go on for drain at most, then they are ended, and what was
-// recorded is exported. Envoy is to be told before to accept no more. The error says what did not work out.
+// Shutdown ends the server: it is not healthy any more and refuses new calls, running calls go on for drain at most, then they are
+// ended, and what was recorded is exported. Envoy is to be told before to accept no more. The error says what did not work out.
 func (s *Server) Shutdown(drain time.Duration) error {
 	s.health.Shutdown()
-	s.within(drain)
 	left := s.door.shut()
+	s.within(drain)
 	var told sync.WaitGroup
 	for _, x := range s.sessions.all() {
 		told.Go(x.shutdown)
