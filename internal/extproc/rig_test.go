@@ -56,21 +56,25 @@ routes:
     lossy: allow
 `
 
+func conf(route string) string {
+	if !strings.Contains(route, "targets:") {
+		route += "\n    targets: [[{backend: a}], [{backend: b}]]"
+	}
+	return fmt.Sprintf(twoBackends, route)
+}
+
 // start runs a server of twoBackends with more said of the route.
 func start(t *testing.T, route string) *front {
 	t.Helper()
 	f := &front{t: t, traces: make(chan string, 16), logs: map[string]accesslogv3.AccessLogService_StreamAccessLogsClient{}}
 	f.Server = New(slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if !strings.Contains(route, "targets:") {
-		route += "\n    targets: [[{backend: a}], [{backend: b}]]"
-	}
-	f.configure(fmt.Sprintf(twoBackends, route))
+	f.configure(conf(route))
 	dir, err := os.MkdirTemp("", "x") //nolint:usetesting // a test's own folder has too long a path for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "s")
-	ln, err := net.Listen("unix", path) //nolint:noctx // closed by the server
+	ln, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/spanway/spanway/internal/llm"
 )
 
-// wordPatience is how long the access log may take to say why an attempt or a call ended. It is off the client's path, but for
-// attempts that follow one that got no answer.
-const wordPatience = 50 * time.Millisecond
+// wordPatience is how long the access log may take to say why an attempt or a call ended. It mostly has said so before it is asked, and
+// on a machine that has time it is milliseconds late. A call's trace waits for it, and an attempt after one that got no answer.
+const wordPatience = 500 * time.Millisecond
 
 // phase is how far a call has come.
 type phase uint8
