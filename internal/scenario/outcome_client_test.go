@@ -160,12 +160,17 @@ func h2cClient(t testing.TB) *http.Client {
 func TestClientGoneInAPause(t *testing.T) { onPlanes(t, clientGoneInAPause) }
 
 func clientGoneInAPause(t *testing.T, p Plane) {
-	u := StartUpstream(t, Respond(503, jsonMedia, "{}", "Retry-After: 2"), Respond(200, jsonMedia, chatAnswer))
+	paused := make(chan struct{})
+	u := StartUpstream(t, Do(func(x *Exchange) {
+		x.Write(ResponseText(503, jsonMedia, "{}", "Retry-After: 2"))
+		x.Pause(arrives)
+		close(paused)
+	}), Respond(200, jsonMedia, chatAnswer))
 	gw := startOn(t, p, openAIConfig(u))
 	ctx, hangUp := context.WithCancel(t.Context())
 	ended := make(chan answer, 1)
 	go func() { ended <- send(ctx, newClient(t), "POST", gw.ClientURL()+"/r"+openAIChat, chatBody, nil) }()
-	u.Await(t, 1)
+	<-paused
 	hangUp()
 	want := outcome{broken: true, outcome: "client_gone", errorType: "client_gone", attempts: []string{"503"}}
 	got := <-ended
