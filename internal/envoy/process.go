@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -42,7 +43,7 @@ type Options struct {
 	// Dir is a folder for the bootstrap and the administration socket, which only this user can enter and whose path is
 	// short (a socket's path has 107 bytes at most). The caller removes it after Stop.
 	Dir         string
-	LogLevel    string        // trace, debug, info, warning, error, critical, off; "" = warning
+	LogLevel    string        // trace, debug, info, warning, error, critical, off; "" = warning. What writes whole requests stays at info.
 	Concurrency int           // worker threads; 0 = one for each of the machine's
 	DrainTime   time.Duration // how long connections of a removed listener may go on; whole seconds, 0 = Envoy's 10 minutes
 	Environment []string      // names of variables that it gets beside those that every program needs
@@ -179,13 +180,20 @@ func (p *Process) stopping() bool {
 	}
 }
 
+// indiscreet are the components of Envoy's log that write the heads and bodies of requests, credentials included, at the levels
+// debug or trace.
+var indiscreet = []string{"http", "http2", "ext_proc"}
+
 func (p *Process) command(says io.Writer) *exec.Cmd {
 	admin := fmt.Sprintf("admin: {address: {pipe: {path: %q, mode: 384}}}", p.socket) // 0600; merged over the bootstrap
 	level := cmp.Or(p.o.LogLevel, "warning")
 	args := []string{"--config-path", p.config, "--config-yaml", admin, "--disable-hot-restart",
 		"--log-format", logFormat, "--log-format-escaped", "--log-level", level, "--drain-strategy", "immediate"}
-	if level == "warning" {
+	switch level {
+	case "warning":
 		args = append(args, "--component-log-level", "misc:error") // which warns about fields that are younger than others
+	case "debug", "trace":
+		args = append(args, "--component-log-level", strings.Join(indiscreet, ":info,")+":info")
 	}
 	if p.o.Concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(p.o.Concurrency))
