@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -125,8 +126,11 @@ func passedCases() []credentialCase {
 }
 
 // TestCredentials is the table of what the provider gets of the credentials, ours and the client's. Nothing of either is in a
-// span, in the log, or in what the client is told, whether the provider refuses the credential or is not there.
-func TestCredentials(t *testing.T) {
+// span, in the log, in what Envoy was told, or in what the client is told, whether the provider refuses the credential or is not
+// there.
+func TestCredentials(t *testing.T) { onPlanes(t, credentials) }
+
+func credentials(t *testing.T, plane Plane) {
 	refusal := `{"error":{"message":"no such key","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`
 	for _, x := range append(keyedCases(), passedCases()...) {
 		t.Run(x.name, func(t *testing.T) {
@@ -134,7 +138,7 @@ func TestCredentials(t *testing.T) {
 			u := StartUpstream(t, Respond(401, jsonMedia, refusal))
 			var logs safeBuffer
 			conf := config(fmt.Sprintf("a: {url: %q, %s}\nnone: {url: \"http://%s\", %s}", u.URL, x.backend, Unused(t), x.backend), "to: a")
-			gw := StartLogging(t, conf+"  - {name: none, match: {path: /none}, to: none}\n", gateway.Env{}, &logs)
+			gw := startLogging(t, plane, conf+"  - {name: none, match: {path: /none}, to: none}\n", &logs)
 			if x.path == "" {
 				x.path = openAIChat
 			}
@@ -142,9 +146,9 @@ func TestCredentials(t *testing.T) {
 			if strings.Contains(x.path, "enerateContent") {
 				body = `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`
 			}
-			client := newClient(t)
+			clients := map[string]*http.Client{"/r": newClient(t), "/none": h2cClient(t)}
 			for _, route := range []string{"/r", "/none"} {
-				got := send(t.Context(), client, "POST", gw.URL+route+x.path, body, x.send)
+				got := send(t.Context(), clients[route], "POST", gw.ClientURL()+route+x.path, body, x.send)
 				spans := gw.Trace(t)
 				checkTree(t, spans)
 				if route == "/r" && got.status != 401 {
@@ -154,6 +158,7 @@ func TestCredentials(t *testing.T) {
 				noSecret(t, "the spans", fmt.Sprintf("%+v", spans))
 			}
 			noSecret(t, "the log", logs.String())
+			noSecret(t, "what Envoy was told", told(t, gw))
 			r := u.Await(t, 1)
 			for _, k := range credentialHeaders() {
 				if got, want := strings.Join(r.Header[k], "|"), strings.Join(x.want[k], "|"); got != want {
@@ -169,12 +174,42 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// startLogging starts a gateway on p, with a place for all that its processes log, debugging included.
+func startLogging(t testing.TB, p Plane, conf string, logs io.Writer) Running {
+	t.Helper()
+	if p.Name() == "native" {
+		return StartLogging(t, conf, gateway.Env{}, logs)
+	}
+	return Envoy{Log: logs}.start(t, conf)
+}
+
+// told is all that Envoy was told, and what it tells of itself; "" in the native data plane.
+func told(t testing.TB, gw Running) string {
+	t.Helper()
+	w, ok := gw.(*Behind)
+	if !ok {
+		return ""
+	}
+	var all strings.Builder
+	for _, path := range []string{"/config_dump?include_eds", "/clusters", "/stats", "/listeners", "/certs", "/server_info"} {
+		text, err := w.ask(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	if !strings.Contains(all.String(), "spanway.none") {
+		t.Error("what Envoy was told is not there")
+	}
+	return all.String()
+}
+
 // noSecret looks for what the credentials have in common with nothing else.
 func noSecret(t testing.TB, where, text string) {
 	t.Helper()
 	for _, secret := range []string{"0123456789", "9876543210", "callerpayload", "caller-token"} {
-		if strings.Contains(text, secret) {
-			t.Errorf("%s holds a credential: %s", where, text)
+		if i := strings.Index(text, secret); i >= 0 {
+			t.Errorf("%s holds a credential: %s", where, text[max(0, i-600):min(len(text), i+100)])
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (p Envoy) start(t testing.TB, conf string) *Behind {
 	w := &Behind{recorder: newRecorder(), dir: shortDir(t)}
 	logs, level, said := t.Output(), slog.LevelError, "error"
 	if p.Log != nil {
-		logs, level, said = p.Log, slog.LevelDebug, "debug"
+		logs, level, said = p.Log, slog.LevelDebug, "trace"
 	}
 	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level}))
 	w.Server = extproc.New(log)

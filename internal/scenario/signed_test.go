@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/scenario/sigv4"
 )
 
@@ -82,8 +80,14 @@ routes:
   - {name: apikey, match: {path: /apikey}, to: apikey}
   - {name: caller, match: {path: /caller}, to: caller}
 `, up.URL, awsKey, awsSecret, awsToken)
-	var logs bytes.Buffer
-	gw := StartLogging(t, conf, gateway.Env{}, &logs)
+	onPlanes(t, func(t *testing.T, plane Plane) {
+		var logs safeBuffer
+		signed(t, p, startLogging(t, plane, conf, &logs), &logs)
+	})
+}
+
+// signed calls gw, which is configured as TestSigned says.
+func signed(t *testing.T, p *signedProvider, gw Running, logs *safeBuffer) {
 	const path = "/model/anthropic.claude-3-haiku-20240307-v1%3A0/converse"
 	const signature = "AWS4-HMAC-SHA256 Credential=CLIENTKEY/20260101/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature=00"
 	const byUs = path + " signed by " + awsKey + " for bedrock in us-west-2, token " + awsToken
@@ -108,7 +112,7 @@ routes:
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.got = nil
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gw.URL+c.path, strings.NewReader(`{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}`))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, gw.ClientURL()+c.path, strings.NewReader(`{"messages":[{"role":"user","content":[{"text":"Hi"}]}]}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,10 +146,10 @@ routes:
 			if d := cmp.Diff(c.failed, failed); d != "" {
 				t.Error(d)
 			}
-			all := fmt.Sprintf("%v %s %v %s", spans, body, resp.Header, logs.String())
+			all := fmt.Sprintf("%v %s %v %s %s", spans, body, resp.Header, logs.String(), told(t, gw))
 			for _, secret := range []string{awsSecret, awsToken, "Signature=00", "bedrock-api-key-1", "caller-key"} {
-				if strings.Contains(all, secret) {
-					t.Errorf("%q is in the trace, the log or the answer:\n%s", secret, all)
+				if i := strings.Index(all, secret); i >= 0 {
+					t.Errorf("%q is in the trace, the log, the answer or what Envoy was told:\n%s", secret, all[max(0, i-600):min(len(all), i+100)])
 				}
 			}
 		})
