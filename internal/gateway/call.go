@@ -87,6 +87,10 @@ func newCall() *Call {
 // recognise finds the dialect in which the client speaks, by the path, so that even a refusal comes in the right one. Of dialects
 // that share a path it is the one that the provider of the route's first target speaks.
 func (c *Call) recognise() {
+	if c.route != nil && c.route.plain {
+		c.inbound = openai.Dialect{}
+		return
+	}
 	h := &c.llm.Head
 	if c.route != nil && strings.Trim(h.Path, "/") == "" && h.Method == http.MethodPost {
 		h.Path = c.barePath()
@@ -246,6 +250,9 @@ func (c *Call) selectRoute() *Reply {
 				}
 			}
 			c.llm.Route = r.Name
+			if r.plain {
+				c.api, c.llm.Request = "", nil
+			}
 			return nil
 		}
 	}

@@ -116,6 +116,9 @@ func (c *Call) authorize(h http.Header, b *Backend, e *provider.Endpoint, query 
 		if key := string(b.conf.Key.Value); key != "" {
 			h[name] = []string{prefix + key}
 		}
+		if b.provider.Plain {
+			return query
+		}
 		return dropKey(query)
 	}
 	if c.cred == "" || c.credBound || c.credFrom == name || keptAsItIs(c, b) {
@@ -137,6 +140,8 @@ func keptAsItIs(c *Call, b *Backend) bool {
 		return c.credFrom == "" || c.credFrom == "Authorization" && strings.HasPrefix(c.cred, "ya29.")
 	case "anthropic":
 		return c.credFrom == "Authorization" && c.inbound.Dialect() == llm.Anthropic
+	case "http":
+		return true
 	case "azure":
 		return c.credFrom == "Authorization" && strings.HasPrefix(c.cred, "eyJ")
 	}

@@ -14,7 +14,7 @@ import (
 // about the route, or a route has several targets or names of its own.
 func (c *Call) models() *Reply {
 	h := &c.llm.Head
-	if c.api != "" || h.Method != http.MethodGet || !strings.HasSuffix(h.Path, "/models") {
+	if c.api != "" || c.route.plain || h.Method != http.MethodGet || !strings.HasSuffix(h.Path, "/models") {
 		return nil
 	}
 	routes := c.routes

@@ -65,6 +65,7 @@ type Route struct {
 	policies    []policy.Policy
 	capture     bool
 	streamUsage bool
+	plain       bool // its backends have no API of models
 }
 
 type target struct {
@@ -141,6 +142,7 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 				return nil, fmt.Errorf("unknown backend %q", t.Backend)
 			}
 			if t.Weight > 0 {
+				r.plain = b.provider.Plain
 				group = append(group, target{backend: b, model: t.Model, weight: t.Weight})
 			}
 		}

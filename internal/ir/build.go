@@ -193,6 +193,7 @@ func (r *routeFile) route(o *LoadOptions) Route {
 		Spans:       r.Spans,
 		StreamUsage: r.StreamUsage,
 		Lossy:       r.Lossy == "allow",
+		FailOpen:    r.FailOpen,
 	}
 	if r.RateLimit != nil {
 		out.RateLimit = RateLimit(*r.RateLimit)

@@ -96,11 +96,12 @@ type shutdownFile struct {
 type backendFile struct {
 	// Whose API it is: openai, azure, anthropic, gemini, vertexai, foundry (Azure AI Foundry), bedrock, ollama, cohere, groq, deepseek,
 	// xai, openrouter, together, perplexity, cerebras, fireworks, mistral, writer, moonshot, voyageai, huggingface, vllm or demo. For
-	// any other API like OpenAI's: openai, with url, and as for its name.
+	// any other API like OpenAI's: openai, with url, and as for its name. http is any other server: its calls are passed through, and
+	// Envoy carries those that need no credential of ours by itself.
 	Provider string `conf:"provider" unset:"demo with demo: true, else needed"`
 	// Name in telemetry (gen_ai.provider.name): lower-case letters, digits, ".", "_" and "-".
 	As string `conf:"as" unset:"the provider's"`
-	// Scheme, host, port and base path. Needed for azure, foundry and vllm, for vertexai without project and location, and for
+	// Scheme, host, port and base path. Needed for azure, foundry, vllm and http, for vertexai without project and location, and for
 	// bedrock without region.
 	URL string `conf:"url" unset:"the provider's"`
 	// Replaces the whole path of every upstream request.
@@ -226,6 +227,10 @@ type routeFile struct {
 	// What becomes of a request that goes to a provider of another wire format and says what that has no place for: refuse
 	// answers with status 400 and names the field; allow leaves the field out and lists it in spanway.translation.dropped.
 	Lossy string `conf:"lossy" enum:"refuse,allow" default:"refuse"`
+	// Where Envoy carries the calls and the process that thinks beside it is dead: send calls on as they came, and unrecorded,
+	// in place of refusing them. For routes without policies, whose backends need no credential of ours (their key is passthrough
+	// or none) and take paths as clients send them. Without Envoy it means nothing.
+	FailOpen bool `conf:"failOpen" default:"false"`
 }
 
 // headerEditsFile changes header fields on their way.

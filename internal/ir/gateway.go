@@ -186,6 +186,8 @@ type Route struct {
 	RateLimit                       RateLimit
 	// Lossy drops what a translation for another provider cannot carry, in place of refusing the request.
 	Lossy bool
+	// FailOpen has Envoy send calls on as they came while the processor is dead.
+	FailOpen bool
 }
 
 // HeaderEdits change a message's header fields, in this order: what Remove names goes, Set replaces, Add comes beside what is

@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "write the expected files anew")
 
 // providers is a table of providers for tests.
-var providers = []string{"anthropic", "azure", "bedrock", "cohere", "gemini", "groq", "ollama", "openai", "vertexai", "vllm"}
+var providers = []string{"anthropic", "azure", "bedrock", "cohere", "gemini", "groq", "http", "ollama", "openai", "vertexai", "vllm"}
 
 // world is what the files of tests may refer to: variables and files.
 func world(t testing.TB) LoadOptions {

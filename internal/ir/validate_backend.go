@@ -8,6 +8,9 @@ import (
 // demoProvider is the provider that answers without any network.
 const demoProvider = "demo"
 
+// httpProvider is the provider that is no API of models.
+const httpProvider = "http"
+
 // backend checks one backend.
 func (v *validator) backend(name string, b *backendFile) {
 	field := join("backends", name)
@@ -26,6 +29,9 @@ func (v *validator) backend(name string, b *backendFile) {
 	v.upstreamHeaders(field, b)
 	v.aws(field, b)
 	v.prices(field+".prices", b.Prices)
+	if b.Provider == httpProvider && (b.Model != "" || b.Models != nil || b.Path != "" || b.Dialect != "") {
+		v.add(field, Problem{Message: "calls to http are passed through as they are", Allowed: "neither model, models, path nor dialect"})
+	}
 	for alias, model := range b.Models {
 		if alias == "" || model == "" {
 			v.add(join(field+".models", alias), Problem{Message: "an empty name of a model"})
@@ -36,7 +42,7 @@ func (v *validator) backend(name string, b *backendFile) {
 // provider checks whose API the backend speaks, and what that provider needs.
 func (v *validator) provider(field string, b *backendFile) {
 	known := v.options.Providers
-	example := map[string]string{"azure": "https://RESOURCE.openai.azure.com", "foundry": "https://RESOURCE.services.ai.azure.com", "vllm": "http://localhost:8000"}
+	example := map[string]string{"azure": "https://RESOURCE.openai.azure.com", "foundry": "https://RESOURCE.services.ai.azure.com", "vllm": "http://localhost:8000", httpProvider: "http://localhost:3000"}
 	switch {
 	case b.Demo || b.Provider == demoProvider:
 		if b.Provider != "" && b.Provider != demoProvider {

@@ -40,6 +40,8 @@ func (v *validator) routes() {
 			matches[m] = i
 		}
 		v.targets(field, r)
+		v.plain(field, r)
+		v.failOpen(field, r)
 		v.retry(field+".retry", &r.Retry)
 		v.policies(field+".policies", r.Policies)
 		v.headerEdits(field+".headers.request", &r.Headers.Request)

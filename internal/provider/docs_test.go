@@ -24,7 +24,7 @@ func TestDocs(t *testing.T) {
 	b.WriteString(`# Providers
 
 What ` + "`provider`" + ` of a [backend](configuration.md) may be. A client of any dialect listed is answered byte for byte; any other is
-translated to the first. Where an endpoint serves some models only, or asks for a path of its own, the call decides which it is. This
+translated to the first; one without dialects gets calls as they are, which then are no calls of models. Where an endpoint serves some models only, or asks for a path of its own, the call decides which it is. This
 page is written by ` + "`go test ./internal/provider -update`" + `.
 
 | provider | name in telemetry | URL | dialects | credential |
@@ -39,7 +39,9 @@ page is written by ` + "`go test ./internal/provider -update`" + `.
 		var dialects, headers []string
 		for j := range p.Endpoints {
 			e := &p.Endpoints[j]
-			dialects = append(dialects, string(e.Outbound.Dialect()))
+			if !p.Plain {
+				dialects = append(dialects, string(e.Outbound.Dialect()))
+			}
 			if h := "`" + strings.TrimSpace(e.Header+": "+e.Prefix) + "`"; !slices.Contains(headers, h) {
 				headers = append(headers, h)
 			}

@@ -141,3 +141,6 @@ func locateOllama(c Config, r Call) (string, string) {
 	}
 	return c.Base + "/api/chat", ""
 }
+
+// locatePlain is where a server answers that has no API of models: the client's path, below the configured one.
+func locatePlain(c Config, r Call) (string, string) { return c.Base + r.Path, r.Query }

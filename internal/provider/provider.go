@@ -26,6 +26,7 @@ type Provider struct {
 	URL       string     // scheme and host of the provider's own API; "" when configuration must give one
 	Endpoints []Endpoint // the first is the one that other dialects are translated to
 	Bare      string     // the path that the bare prefix of a route stands for; {model} = the configured one
+	Plain     bool       // no API of models: calls pass through, and nothing of them is read
 }
 
 // Endpoint is one dialect of a provider.
@@ -247,6 +248,9 @@ var table = []Provider{
 	compatible("voyageai", "voyageai", "https://api.voyageai.com", "/v1"),
 	compatible("huggingface", "huggingface", "https://router.huggingface.co", "/v1"),
 	compatible("vllm", "vllm", "", "/v1"),
+	{Name: "http", System: "http", Bare: "/", Plain: true, Endpoints: []Endpoint{
+		{Outbound: openai.Dialect{}, Header: "Authorization", Prefix: "Bearer ", Locate: locatePlain},
+	}},
 }
 
 // credentialHeaders are the headers in which clients of the dialects bring a credential.

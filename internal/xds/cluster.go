@@ -14,6 +14,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -54,19 +55,24 @@ func (b *build) clusters() []*clusterv3.Cluster {
 	for i := range b.g.Backends {
 		out = append(out, b.backendCluster(b.backends[b.g.Backends[i].Name]))
 	}
-	return out
+	return append(out, b.direct...)
 }
 
 var static = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 
 // backendCluster is that of a backend, whose attempts the processor makes.
 func (b *build) backendCluster(be *backend) *clusterv3.Cluster {
-	c := b.cluster(be.cluster, be.url.Hostname(), portOf(be.url))
+	return b.plainCluster(be.cluster, be, b.upstreamFilters())
+}
+
+// plainCluster is a cluster of be with filters.
+func (b *build) plainCluster(name string, be *backend, filters []*hcmv3.HttpFilter) *clusterv3.Cluster {
+	c := b.cluster(name, be.url.Hostname(), portOf(be.url))
 	c.AltStatName = be.Name
 	c.ConnectTimeout = durationpb.New(connectTimeout)
 	c.CircuitBreakers = b.breakers()
 	o := b.protocols(be)
-	o.HttpFilters = b.upstreamFilters()
+	o.HttpFilters = filters
 	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: b.pack(o)}
 	if be.url.Scheme == "https" {
 		c.TransportSocket = b.clientTLS("backend "+strconv.Quote(be.Name), &be.TLS, be.url.Hostname())

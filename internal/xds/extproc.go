@@ -23,6 +23,8 @@ const (
 	filterU      = "spanway.u"
 	filterSpan   = "spanway.span"
 	filterLength = "spanway.length"
+	filterDirect = "spanway.direct"
+	filterLimit  = "spanway.limit"
 )
 
 // connectionID is Envoy's word for the number of the client's connection.

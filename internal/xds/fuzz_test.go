@@ -49,9 +49,14 @@ func configuration(seed uint64) string {
 	for i := range n {
 		m.printf("  b%d: %s\n", i, m.backend())
 	}
+	m.printf("  open: {provider: openai, key: passthrough}\n  plain: {provider: http, url: 'http://%s'%s}\n", m.one("127.0.0.1:1", "p.example/base"), m.maybe(", outlierDetection: {}"))
 	m.printf("routes:\n")
 	for i := range 1 + m.IntN(4) {
 		m.route(i, n)
+	}
+	if m.IntN(2) == 0 {
+		m.printf("- {name: open, match: {path: /open}, to: open, failOpen: true, headers: {request: {set: {x-a: 100%%%%}}}}\n- {name: plain, match: {%s}, to: plain, rateLimit: {burst: 2}}\n",
+			m.one("path: /plain", "exact: /plain", "regex: /plain.*", "host: plain.example"))
 	}
 	m.envoy()
 	return m.String()
@@ -152,7 +157,7 @@ func FuzzBuild(f *testing.F) {
 			}
 			j, err := protojson.Marshal(first)
 			var back bootstrapv3.Bootstrap
-			if err != nil || protojson.Unmarshal(j, &back) != nil || !proto.Equal(first, &back) {
+			if err != nil || protojson.Unmarshal(j, &back) != nil || string(printed(t, &back)) != string(text) {
 				t.Errorf("it does not survive being printed: %v", err)
 			}
 		}
@@ -194,8 +199,9 @@ func TestEnvoyAcceptsAll(t *testing.T) {
 // holding is a listener that holds a table of routes.
 func holding(t *testing.T, table *routev3.RouteConfiguration) *listenerv3.Listener {
 	t.Helper()
-	c, err := anypb.New(&hcmv3.HttpConnectionManager{RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: table}})
-	if err != nil {
+	c := &anypb.Any{}
+	m := &hcmv3.HttpConnectionManager{RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: table}}
+	if err := anypb.MarshalFrom(c, m, proto.MarshalOptions{Deterministic: true}); err != nil {
 		t.Fatal(err)
 	}
 	return &listenerv3.Listener{FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: c}}}}}}

@@ -105,7 +105,11 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 	if m.Tracing != nil {
 		m.HttpFilters = append(m.HttpFilters, b.spanFilter())
 	}
-	m.HttpFilters = append(m.HttpFilters, b.processorR(), b.filter("envoy.filters.http.router", &routerv3.Router{
+	m.HttpFilters = append(m.HttpFilters, b.processorR())
+	if len(b.direct) > 0 {
+		m.HttpFilters = append(m.HttpFilters, b.directFilters()...)
+	}
+	m.HttpFilters = append(m.HttpFilters, b.filter("envoy.filters.http.router", &routerv3.Router{
 		SuppressEnvoyHeaders: true, UpstreamLog: b.attemptLogs()}))
 	if b.o.ADS {
 		m.RouteSpecifier = &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{ConfigSource: ads(), RouteConfigName: routes.Name}}

@@ -18,6 +18,7 @@ var replies = []reply{
 	{"response.code == 431", "invalid_request_error", "the request's headers are larger than the gateway allows"},
 	{"response.code == 408", "invalid_request_error", "the request took too long to arrive"},
 	{"response.code == 404", "route_not_found", "no route matches this request"},
+	{"response.code == 429", "rate_limit_exceeded", "the gateway's limit of calls for this route is reached"},
 	{"response.code < 500", "invalid_request_error", "the request is not valid HTTP"},
 	{"true", "gateway_error", "the gateway could not carry this call"},
 }

@@ -26,6 +26,7 @@ func (b *build) routes() *routev3.RouteConfiguration {
 	for i := range b.g.Routes {
 		v.Routes = append(v.Routes, b.plannedRoute(&b.g.Routes[i]))
 	}
+	v.Routes = append(v.Routes, b.directRoutes()...)
 	v.Routes = append(v.Routes, b.unplannedRoute())
 	return &routev3.RouteConfiguration{Name: routesName, VirtualHosts: []*routev3.VirtualHost{v}}
 }
@@ -54,7 +55,28 @@ func (b *build) unplannedRoute() *routev3.Route {
 // attempt's own time: the configured pause where the next attempt goes to the same backend, and what a provider asked for
 // (WaitHeader).
 func (b *build) plannedRetry(r *ir.Route) *routev3.RetryPolicy {
-	on := []string{"retriable-headers"}
+	p := attempts(r)
+	p.RetryOn = strings.Join(append(connectionReasons(r), "retriable-headers"), ",")
+	p.RetriableHeaders = []*routev3.HeaderMatcher{header(RetryHeader, exactly("1"))}
+	p.RetryBackOff = plannedPause(r)
+	p.RateLimitedRetryBackOff = &routev3.RetryPolicy_RateLimitedRetryBackOff{
+		ResetHeaders: []*routev3.RetryPolicy_ResetHeader{{Name: WaitHeader, Format: routev3.RetryPolicy_SECONDS}},
+		MaxInterval:  durationpb.New(max(r.Retry.BackoffMax, time.Second))}
+	return p
+}
+
+// attempts is how many attempts are made of a call of r, and what each may take.
+func attempts(r *ir.Route) *routev3.RetryPolicy {
+	p := &routev3.RetryPolicy{NumRetries: wrapperspb.UInt32(uint32(min(max(r.Retry.Attempts, 1), maxAttempts) - 1)), RefreshClusterOnRetry: true}
+	if d := headTimeout(r); d > 0 {
+		p.PerTryTimeout = durationpb.New(d)
+	}
+	return p
+}
+
+// connectionReasons are Envoy's words for the failures of connections that r tries again, sorted.
+func connectionReasons(r *ir.Route) []string {
+	var on []string
 	for _, c := range r.Retry.On {
 		switch c {
 		case "connect":
@@ -64,20 +86,7 @@ func (b *build) plannedRetry(r *ir.Route) *routev3.RetryPolicy {
 		}
 	}
 	slices.Sort(on)
-	p := &routev3.RetryPolicy{
-		RetryOn:          strings.Join(slices.Compact(on), ","),
-		RetriableHeaders: []*routev3.HeaderMatcher{header(RetryHeader, exactly("1"))},
-		NumRetries:       wrapperspb.UInt32(uint32(min(max(r.Retry.Attempts, 1), maxAttempts) - 1)),
-		RetryBackOff:     plannedPause(r),
-		RateLimitedRetryBackOff: &routev3.RetryPolicy_RateLimitedRetryBackOff{
-			ResetHeaders: []*routev3.RetryPolicy_ResetHeader{{Name: WaitHeader, Format: routev3.RetryPolicy_SECONDS}},
-			MaxInterval:  durationpb.New(max(r.Retry.BackoffMax, time.Second))},
-		RefreshClusterOnRetry: true,
-	}
-	if d := headTimeout(r); d > 0 {
-		p.PerTryTimeout = durationpb.New(d)
-	}
-	return p
+	return slices.Compact(on)
 }
 
 // plannedPause is none where another backend can have the next attempt.

@@ -53,6 +53,7 @@ func Build(g *ir.Gateway, o Options) (*Resources, error) {
 	if err := b.locate(); err != nil {
 		return nil, err
 	}
+	b.direct = b.directClusters()
 	r := &Resources{Clusters: b.clusters(), Secrets: b.secrets()}
 	routes := b.routes()
 	r.Listeners = b.listeners(routes)
@@ -75,6 +76,7 @@ type build struct {
 	o          Options
 	backends   map[string]*backend
 	collectors map[string]*clusterv3.Cluster // by name
+	direct     []*clusterv3.Cluster          // for calls that go without the processor
 	err        error
 }
 
