@@ -27,6 +27,7 @@ var floors = []floor{
 	{"internal/ir", 0, nil, "the configuration is neutral: any data plane or adapter can read it"},
 	{"internal/upstream", 0, nil, "the HTTP client carries bytes for whoever asks"},
 	{"internal/coding", 0, nil, "a compressed answer is decoded as its bytes come, whoever brings them"},
+	{"api/v1alpha1", 0, nil, "the kinds are a contract with those who write manifests; clients may import it and nothing else of Spanway"},
 	{"internal/demo", 0, nil, "the demo provider stands for somebody else's server: sharing code with the gateway would hide its bugs"},
 	{"internal/admin", 0, nil, "operators ask the same of every data plane"},
 	{"internal/envoy", 0, nil, "a child process is run and watched, whatever it is for"},
@@ -51,7 +52,7 @@ var floors = []floor{
 
 // support are packages that only tests and measurements use.
 var support = []string{"internal/scenario", "internal/bench", "internal/archtest", "internal/collector", "internal/sdk",
-	"internal/doctest", "internal/matrix", "internal/talks"}
+	"internal/doctest", "internal/matrix", "internal/talks", "internal/apigen", "internal/apiserver"}
 
 func floorOf(dir string) *floor {
 	for i := range floors {
@@ -155,6 +156,23 @@ func TestNoDataPlane(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// TestKindsStandAlone keeps the Kubernetes kinds from the rest: only what translates them and what talks to a cluster reads
+// them.
+func TestKindsStandAlone(t *testing.T) {
+	const why = "Kubernetes is one way to configure Spanway: the configuration itself, the pipeline and the data planes know nothing of it"
+	readers := []string{"api/v1alpha1", "internal/translate", "internal/kube"}
+	for _, s := range sources(t) {
+		if s.test || within(s.dir, support...) || within(s.dir, readers...) {
+			continue
+		}
+		for _, im := range s.imports {
+			if within(im, "api", "k8s.io", "sigs.k8s.io") {
+				t.Errorf("%s imports %s: %s", s.path, im, why)
+			}
+		}
 	}
 }
 

@@ -1,0 +1,160 @@
+package apiserver
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+	apiext "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// manifests is where the definitions of our own kinds are.
+const manifests = "../../install/helm/spanway-crds/templates"
+
+var load = sync.OnceValues(func() (*Server, error) { return Load(context.Background()) })
+
+func server(t *testing.T) *Server {
+	t.Helper()
+	s, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// kinds are the kinds by the files of testdata with their documents.
+var kinds = map[string]string{
+	"backend": "Backend", "directresponse": "DirectResponse", "gatewayextension": "GatewayExtension",
+	"gatewayparameters": "GatewayParameters", "httplistenerpolicy": "HTTPListenerPolicy", "listenerpolicy": "ListenerPolicy",
+	"trafficpolicy": "TrafficPolicy",
+}
+
+// document is one file of a txtar, and what is to come of it.
+type document struct {
+	name            string
+	text            []byte
+	errors, unknown []string
+}
+
+func documents(t *testing.T, file string) []document {
+	t.Helper()
+	a, err := txtar.ParseFile(filepath.Join("testdata", file+".txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []document
+	for _, f := range a.Files {
+		d := document{name: f.Name, text: f.Data}
+		for line := range strings.Lines(string(f.Data)) {
+			line = strings.TrimSpace(line)
+			if want, ok := strings.CutPrefix(line, "# error: "); ok {
+				d.errors = append(d.errors, want)
+			}
+			if want, ok := strings.CutPrefix(line, "# unknown: "); ok {
+				d.unknown = append(d.unknown, want)
+			}
+		}
+		if !bytes.Contains(f.Data, []byte("kind: "+kinds[file]+"\n")) {
+			head := "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: " + kinds[file] + "\nmetadata: {name: x}\nspec:\n  "
+			d.text = []byte(head + strings.TrimSuffix(strings.ReplaceAll(string(f.Data), "\n", "\n  "), "  "))
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// TestDocuments creates the objects of testdata. Every rule of the kinds has one that it refuses.
+func TestDocuments(t *testing.T) {
+	s := server(t)
+	for file, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			said := ""
+			for _, d := range documents(t, file) {
+				t.Run(d.name, func(t *testing.T) {
+					o, err := s.Create(t.Context(), d.text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					var errs []string
+					for _, e := range o.Errors {
+						if strings.HasPrefix(e.Detail, "some validation rules were not checked") {
+							continue
+						}
+						errs = append(errs, e.Error())
+						said += e.Error() + "\n"
+					}
+					unmatched(t, "error", d.errors, errs)
+					unmatched(t, "unknown field", d.unknown, o.Unknown)
+				})
+			}
+			for _, message := range ruleMessages(t, kind) {
+				if !strings.Contains(said, message) {
+					t.Errorf("no document breaks the rule %q", message)
+				}
+			}
+		})
+	}
+}
+
+// unmatched reports what of got no text of want is part of, and the other way round.
+func unmatched(t *testing.T, what string, want, got []string) {
+	t.Helper()
+	for _, w := range want {
+		if !slices.ContainsFunc(got, func(g string) bool { return strings.Contains(g, w) }) {
+			t.Errorf("want %s %q", what, w)
+		}
+	}
+	for _, g := range got {
+		if !slices.ContainsFunc(want, func(w string) bool { return strings.Contains(g, w) }) {
+			t.Errorf("got %s %q", what, g)
+		}
+	}
+}
+
+// ruleMessages are the messages of a kind's rules in CEL, those on types of the Gateway API left out.
+func ruleMessages(t *testing.T, kind string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(manifests, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	var walk func(s *apiext.JSONSchemaProps)
+	walk = func(s *apiext.JSONSchemaProps) {
+		for _, r := range s.XValidations {
+			if !slices.Contains(out, r.Message) && r.Message != "Must have port for Service reference" {
+				out = append(out, r.Message)
+			}
+		}
+		for _, p := range s.Properties {
+			walk(&p)
+		}
+		if s.Items != nil && s.Items.Schema != nil {
+			walk(s.Items.Schema)
+		}
+		if s.AdditionalProperties != nil && s.AdditionalProperties.Schema != nil {
+			walk(s.AdditionalProperties.Schema)
+		}
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var crd apiext.CustomResourceDefinition
+		if err := yaml.UnmarshalStrict(text, &crd); err != nil {
+			t.Fatal(err)
+		}
+		if crd.Spec.Names.Kind == kind {
+			walk(crd.Spec.Versions[0].Schema.OpenAPIV3Schema)
+		}
+	}
+	return out
+}
