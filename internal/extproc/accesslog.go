@@ -64,6 +64,7 @@ func (s *Server) attemptEnded(p *datav3.AccessLogCommon) {
 		return
 	}
 	cluster, at := p.GetUpstreamCluster(), p.GetStartTime().AsTime()
+	s.log.Debug("attempt failed", "cluster", cluster, "reason", string(r), "error", p.GetUpstreamTransportFailureReason())
 	var nearest *session
 	var least time.Duration
 	for _, x := range s.sessions.on(p.GetCustomTags()[xds.ConnectionTag]) {

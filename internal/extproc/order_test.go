@@ -185,6 +185,11 @@ func TestOrders(t *testing.T) {
 			c.local("502", "spanway", 0, 2)
 			c.immediate(502, "ended before its end")
 		}},
+		{"a stream of ours broke", "upstream_error 500 | a ?", "", func(_ *front, c *call) {
+			c.asked(1)
+			c.local("500", "ext_proc_error_gRPC_error_13", 0, 1)
+			c.immediate(500, "internal error")
+		}},
 		{"sent elsewhere", "upstream_error 500 | a ?", "", func(_ *front, c *call) {
 			u := c.attemptAt(1, "a@00000000")
 			u.ask()
@@ -265,6 +270,19 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("a message out of order ends with %v", err)
 	}
 	f.trace("upstream_error | a ?")
+}
+
+// TestTooManyCalls refuses what the server has no place for, and keeps nothing of it.
+func TestTooManyCalls(t *testing.T) {
+	f := start(t, "")
+	f.sessions.count.Store(maxSessions)
+	s := f.open(xds.RoleKey, xds.RoleR)
+	if err := s.gone(); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one call too many ends with %v", err)
+	}
+	f.sessions.count.Store(0)
+	f.call(chat).finish(1)
+	f.trace("ok 200 | a 200")
 }
 
 // TestUnread is about requests whose body does not come whole.

@@ -2,15 +2,20 @@ package extproc
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 
 	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/llm"
 )
 
 // viaUpstream is what Envoy says of a response that a provider gave (configuration/http/http_conn_man/response_code_details).
 const viaUpstream = "via_upstream"
+
+// processorFailed begins what Envoy says of a reply that it gave because the processor did not do its part.
+const processorFailed = "ext_proc_error"
 
 // flag is one of Envoy's response flags, as the access log's %RESPONSE_FLAGS% names them.
 type flag uint64
@@ -122,6 +127,8 @@ func (x *session) local(code, said string, a attributes) *gateway.Reply {
 		return x.call.Abandon(unread(code))
 	case x.headed && !x.verdict.Retry: // the provider broke off before Envoy had our word on the head
 		return x.call.Cut(cutFor(r)).Reply
+	case strings.HasPrefix(said, processorFailed): // a stream U, which is ours
+		return x.call.Refuse(llm.Errorf(http.StatusInternalServerError, "internal_error", "internal error"))
 	}
 	for n := int(a.number("upstream.request_attempt_count")); x.n < n; { // attempts that had no stream
 		if !x.advance(context.Background(), x.n+1, false) {
