@@ -40,8 +40,7 @@ fuzz() {
 		return 1
 	fi
 }
-export -f once stopped
-export -f fuzz
+export -f once stopped fuzz
 
 xargs -P "$(nproc)" -L 1 bash -c 'fuzz "$0" "$@"' "$time" <"$out/targets"
 echo "$(wc -l <"$out/targets") fuzz targets, $time each"
