@@ -13,7 +13,7 @@ import (
 )
 
 // programs are the processes that the tests start, set by TestMain.
-var programs struct{ spanway, otelcol string }
+var programs struct{ spanway, otelcol, envoy string }
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "spanway-collector-")
@@ -36,14 +36,18 @@ func TestMain(m *testing.M) {
 // build makes the gateway in dir, and the Collector where the tools are.
 func build(dir string) error {
 	root := filepath.Join("..", "..")
-	install := exec.Command(filepath.Join(root, "tools", "install.sh"), "otelcol")
+	install := exec.Command(filepath.Join(root, "tools", "install.sh"), "otelcol", "envoy")
 	if out, err := install.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s\nthe OpenTelemetry Collector could not be built (%w): see what tools/install.sh says above, then run "+
+		return fmt.Errorf("%s\nthe OpenTelemetry Collector or Envoy is missing (%w): see what tools/install.sh says above, then run "+
 			"\"make tools\"", out, err)
 	}
-	var err error
-	if programs.otelcol, err = filepath.Abs(filepath.Join(root, ".tools", "bin", "otelcol")); err != nil {
+	tools, err := filepath.Abs(filepath.Join(root, ".tools", "bin"))
+	if err != nil {
 		return err
+	}
+	programs.otelcol, programs.envoy = filepath.Join(tools, "otelcol"), filepath.Join(tools, "envoy")
+	if own := os.Getenv("ENVOY"); own != "" {
+		programs.envoy = own
 	}
 	programs.spanway = filepath.Join(dir, "spanway")
 	gateway := exec.Command("go", "build", "-o", programs.spanway, "./cmd/spanway")

@@ -188,9 +188,15 @@ type gateway struct {
 // startGateway runs the program with the configuration and, beside PATH, these environment variables only.
 func startGateway(t *testing.T, conf string, env ...string) *gateway {
 	t.Helper()
+	return startGatewayAs(t, nil, conf, env...)
+}
+
+// startGatewayAs is startGateway with further arguments.
+func startGatewayAs(t *testing.T, args []string, conf string, env ...string) *gateway {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "spanway.yaml")
 	write(t, file, conf)
-	cmd := exec.Command(programs.spanway, "run", "--config", file)
+	cmd := exec.Command(programs.spanway, append([]string{"run", "--config", file}, args...)...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stderr = t.Output()
 	says, err := cmd.StdoutPipe()
