@@ -61,7 +61,7 @@ func TestEnvoyAndSpanwayShareATrace(t *testing.T) {
 // TestEnvoyFollowsTheCaller exports nothing of a call whose caller did not sample it.
 func TestEnvoyFollowsTheCaller(t *testing.T) {
 	c, p := startOtelcol(t, nil), startProvider(t)
-	conf := gatewayConf(p.URL, fmt.Sprintf("{service: ours, traces: [%q]}", "http://"+c.GRPC)) +
+	conf := gatewayConf(p.URL, fmt.Sprintf("{service: ours, traces: [{otlp: %q}]}", "http://"+c.GRPC)) +
 		fmt.Sprintf("envoy: {tracing: {endpoint: %q, serviceName: edge}}\n", "http://"+c.GRPC)
 	g := startGatewayAs(t, []string{"--data-plane", "envoy"}, conf, "ENVOY="+programs.envoy)
 	callThrough(t, g, "00")

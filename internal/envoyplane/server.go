@@ -38,13 +38,12 @@ const maxDir = 90
 
 // Options are what the process knows and the configuration does not say.
 type Options struct {
-	Log          *slog.Logger
-	Envoy        envoy.Binary
-	LogLevel     string    // Envoy's; "" = warning
-	Concurrency  int       // Envoy's worker threads; 0 = one for each of the machine's
-	Stdout       io.Writer // gets Envoy's standard output; nil = nobody does
-	DemoURL      string    // where the built-in demo provider answers
-	EagerTracing bool      // have Envoy export each of its spans at once; for tests
+	Log         *slog.Logger
+	Envoy       envoy.Binary
+	LogLevel    string    // Envoy's; "" = warning
+	Concurrency int       // Envoy's worker threads; 0 = one for each of the machine's
+	Stdout      io.Writer // gets Envoy's standard output; nil = nobody does
+	DemoURL     string    // where the built-in demo provider answers
 }
 
 // Server is the data plane. Its methods are for one goroutine.
@@ -58,6 +57,7 @@ type Server struct {
 	dir       string         // of sockets and the bootstrap
 	places    places
 	ready     atomic.Bool
+	traces    bool           // some configuration had Envoy trace
 	wg        sync.WaitGroup // serving
 	base      context.Context
 	cancel    context.CancelFunc // of base, by Shutdown
@@ -101,6 +101,7 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 		s.old++
 	}
 	s.places = found
+	s.traces = s.traces || g.Envoy.Tracing != nil
 	s.admin.SetMetrics(t.MetricsHandler())
 	s.admin.Serve(g.Admin, operators)
 	err = s.processor.Apply(ctx, g, compiled, t)
@@ -158,7 +159,7 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 // start runs Envoy and waits until it serves r.
 func (s *Server) start(ctx context.Context, g *ir.Gateway, r *xds.Resources) error {
 	b, err := xds.Dynamic(xds.Boot{Node: "spanway", Control: unixPrefix + filepath.Join(s.dir, "control.sock"),
-		Connections: g.Limits.Connections, EagerTracing: s.o.EagerTracing})
+		Connections: g.Limits.Connections})
 	if err != nil {
 		return err
 	}
@@ -249,6 +250,9 @@ func (s *Server) Shutdown(drain time.Duration) error {
 		ctx, cancel := context.WithTimeout(context.Background(), lastPatience)
 		_ = s.child.Idle(ctx) // it is stopped all the same
 		cancel()
+		if s.traces {
+			time.Sleep(xds.TraceFlush + xds.TraceFlush/2) // its last spans are on their way
+		}
 		s.child.Stop()
 	}
 	s.grpc.Stop()

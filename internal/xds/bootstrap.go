@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -30,9 +31,14 @@ type Boot struct {
 	// Connections bounds the open connections of clients, all listeners together; 0 = only each listener has its bound. A reload
 	// does not change it.
 	Connections int64
-	// EagerTracing has Envoy export each of its spans at once; for tests.
-	EagerTracing bool
 }
+
+// TraceFlush is how long Envoy keeps a finished span before it exports it. It exports none when it is stopped: whoever stops it
+// waits so long after the last call.
+const TraceFlush = 500 * time.Millisecond
+
+// flushSpans is how many spans Envoy collects at most before it exports them.
+const flushSpans = 256
 
 // Static is a bootstrap that holds r whole; r was built without Options.ADS.
 func Static(r *Resources, o Boot) (*bootstrapv3.Bootstrap, error) {
@@ -86,13 +92,11 @@ func (o *Boot) bootstrap() (*bootstrapv3.Bootstrap, error) {
 		b.OverloadManager = &overloadv3.OverloadManager{ResourceMonitors: []*overloadv3.ResourceMonitor{{
 			Name: "envoy.resource_monitors.global_downstream_max_connections", ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: monitor}}}}
 	}
-	if o.EagerTracing {
-		layer := &structpb.Struct{Fields: map[string]*structpb.Value{
-			"tracing.opentelemetry.flush_interval_ms": structpb.NewNumberValue(100),
-			"tracing.opentelemetry.min_flush_spans":   structpb.NewNumberValue(1)}}
-		b.LayeredRuntime = &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{
-			{Name: "spanway", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: layer}}}}
-	}
+	layer := &structpb.Struct{Fields: map[string]*structpb.Value{
+		"tracing.opentelemetry.flush_interval_ms": structpb.NewNumberValue(float64(TraceFlush.Milliseconds())),
+		"tracing.opentelemetry.min_flush_spans":   structpb.NewNumberValue(flushSpans)}}
+	b.LayeredRuntime = &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{
+		{Name: "spanway", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: layer}}}}
 	return b, nil
 }
 

@@ -29,7 +29,7 @@ func run(t *testing.T, dir, config string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := xds.Static(r, xds.Boot{EagerTracing: true})
+	b, err := xds.Static(r, xds.Boot{})
 	if err != nil {
 		t.Fatal(err)
 	}
