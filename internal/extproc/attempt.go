@@ -6,11 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/spanway/spanway/internal/coding"
 	"github.com/spanway/spanway/internal/gateway"
@@ -21,14 +19,14 @@ import (
 var errUnknown = status.Error(codes.NotFound, "no such call, or it goes on without this attempt")
 
 // try carries the stream U of an attempt.
-func (s *Server) try(stream extprocv3.ExternalProcessor_ProcessServer, md metadata.MD) (err error) {
-	n, _ := strconv.Atoi(first(md, xds.AttemptKey))
-	x := s.sessions.of(first(md, xds.CallKey))
+func (s *Server) try(stream grpc.ServerStream) (err error) {
+	n, _ := strconv.Atoi(told(stream, xds.AttemptKey))
+	x := s.sessions.of(told(stream, xds.CallKey))
 	if x == nil || n < 1 {
 		return errUnknown
 	}
-	u := &attempt{session: x, stream: stream, n: n, cluster: first(md, xds.ClusterKey)}
-	var m extprocv3.ProcessingRequest
+	u := &attempt{session: x, stream: stream, n: n, cluster: told(stream, xds.ClusterKey)}
+	var m message
 	for {
 		if err := stream.RecvMsg(&m); err != nil {
 			return err
@@ -43,12 +41,12 @@ func (s *Server) try(stream extprocv3.ExternalProcessor_ProcessServer, md metada
 type attempt struct {
 	*session
 
-	stream  extprocv3.ExternalProcessor_ProcessServer
+	stream  grpc.ServerStream
 	n       int
 	cluster string
 }
 
-func (u *attempt) take(m *extprocv3.ProcessingRequest) (err error) {
+func (u *attempt) take(m *message) (err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer func() {
@@ -56,11 +54,11 @@ func (u *attempt) take(m *extprocv3.ProcessingRequest) (err error) {
 			err = u.apologise()
 		}
 	}()
-	switch r := m.Request.(type) {
-	case *extprocv3.ProcessingRequest_RequestHeaders:
-		return u.request(r.RequestHeaders)
-	case *extprocv3.ProcessingRequest_ResponseHeaders:
-		return u.answer(r.ResponseHeaders)
+	switch m.kind {
+	case requestHead:
+		return u.request(m)
+	case responseHead:
+		return u.answer(m)
 	}
 	return errOrder
 }
@@ -79,7 +77,7 @@ func (u *attempt) apologise() (err error) {
 }
 
 // request puts the attempt's head and body in place of what Envoy shows.
-func (u *attempt) request(m *extprocv3.HttpHeaders) error {
+func (u *attempt) request(m *message) error {
 	switch on := u.advance(u.stream.Context(), u.n, true); {
 	case u.phase == attempting && u.reply != nil:
 		return u.refuse(u.reply)
@@ -101,32 +99,28 @@ func (u *attempt) refuse(r *gateway.Reply) error {
 
 // outgoing makes of the request that Envoy shows the one that is to be sent: all of its head is set, and all else removed, for the
 // request that a former attempt sent is still there, its credential included.
-func outgoing(o *gateway.Outgoing, shown *extprocv3.HttpHeaders) *extprocv3.ProcessingResponse {
-	m := newMutation(len(o.Header) + 4)
-	for _, f := range shown.GetHeaders().GetHeaders() {
-		if !strings.HasPrefix(f.Key, ":") && len(o.Header[http.CanonicalHeaderKey(f.Key)]) == 0 {
-			m.remove(f.Key)
+func outgoing(o *gateway.Outgoing, shown *message) *answer {
+	a := newAnswer(requestHead, len(o.Header)+4)
+	for _, f := range shown.fields {
+		if !strings.HasPrefix(f.name, ":") && len(o.Header[http.CanonicalHeaderKey(f.name)]) == 0 {
+			a.drop(f.name)
 		}
 	}
-	m.set(":method", o.Method)
+	a.put(":method", o.Method)
 	path := o.Path
 	if o.Query != "" {
 		path += "?" + o.Query
 	}
-	m.set(":path", path)
-	m.set(":authority", o.Host)
+	a.put(":path", path)
+	a.put(":authority", o.Host)
 	for k, v := range o.Header {
-		m.setAll(k, v)
+		a.putAll(k, v)
 	}
-	common := &extprocv3.CommonResponse{HeaderMutation: &m.HeaderMutation}
-	resp := &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}}
-	if len(o.Body) > 0 || !shown.EndOfStream || hasBody(o.Method) {
-		common.Status = extprocv3.CommonResponse_CONTINUE_AND_REPLACE
-		common.BodyMutation = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: o.Body}}
-		resp.DynamicMetadata = &structpb.Struct{Fields: map[string]*structpb.Value{xds.Namespace: structpb.NewStructValue(&structpb.Struct{
-			Fields: map[string]*structpb.Value{"content_length": structpb.NewStringValue(strconv.Itoa(len(o.Body)))}})}}
+	if len(o.Body) > 0 || !shown.last || hasBody(o.Method) {
+		a.replace, a.hasBody, a.body = true, true, o.Body
+		a.metadata = appendTexts(nil, xds.Namespace, "content_length", strconv.Itoa(len(o.Body)))
 	}
-	return resp
+	return a
 }
 
 // hasBody reports whether a request of the method tells its length when it has no body, too (RFC 9110, section 8.6).
@@ -139,11 +133,11 @@ func hasBody(method string) bool {
 const jitter = 1.5
 
 // answer takes the head of the attempt's response, and tells Envoy whether another attempt is to be made.
-func (u *attempt) answer(m *extprocv3.HttpHeaders) error {
+func (u *attempt) answer(m *message) error {
 	if u.phase != attempting || u.session.n != u.n || u.judged {
 		return errUnknown
 	}
-	p, h := readHead(m.GetHeaders(), nil)
+	p, h := readHead(m.fields, nil)
 	code, err := strconv.Atoi(p.status)
 	if err != nil {
 		return errOrder
@@ -154,21 +148,19 @@ func (u *attempt) answer(m *extprocv3.HttpHeaders) error {
 	if u.call.Inspects() {
 		u.coding = coding.Undo(h)
 	}
-	u.head = llm.Head{Status: code, Header: h, UntilClose: untilClose(protocol, h, m.EndOfStream)}
+	u.head = llm.Head{Status: code, Header: h, UntilClose: untilClose(protocol, h, m.last)}
 	u.headed = true
 	v := u.session.attempt.Head(&u.head, protocol)
 	u.judge(v)
-	change := newMutation(1)
-	change.remove(xds.ProtocolHeader)
-	resp := &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{
-		Response: &extprocv3.CommonResponse{HeaderMutation: &change.HeaderMutation}}}}
+	a := newAnswer(responseHead, 2)
+	a.drop(xds.ProtocolHeader)
 	switch {
 	case v.Reply != nil:
 		return u.refuse(v.Reply)
 	case v.Retry:
-		change.set(xds.RetryHeader, "1")
+		a.put(xds.RetryHeader, "1")
 		if s := int(v.Wait.Seconds() / jitter); s > 0 {
-			change.set(xds.WaitHeader, strconv.Itoa(s))
+			a.put(xds.WaitHeader, strconv.Itoa(s))
 		}
 		ahead := u.call.Ahead(nil)
 		if len(ahead) == 0 { // none of the targets that are left can take the request
@@ -179,11 +171,10 @@ func (u *attempt) answer(m *extprocv3.HttpHeaders) error {
 		}
 		if done := min(u.n-1, len(u.ahead)); !slices.Equal(ahead, u.ahead[done:]) { // Envoy counts from the plan's beginning
 			u.ahead = append(u.ahead[:done], ahead...)
-			resp.DynamicMetadata = &structpb.Struct{Fields: map[string]*structpb.Value{
-				xds.Plan: u.server.plans.of(&u.server.clusters, u.session.attempt.Backend, u.ahead)}}
+			a.metadata = u.server.plans.of(&u.server.clusters, u.session.attempt.Backend, u.ahead)
 		}
 	}
-	return u.stream.SendMsg(resp)
+	return u.stream.SendMsg(a)
 }
 
 // untilClose reports whether the body of a response ends with its connection (RFC 9112, section 6.3, rule 8).

@@ -8,11 +8,9 @@ import (
 	"strings"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
@@ -29,7 +27,7 @@ var (
 )
 
 // call carries the stream R of a call. Whatever happens, the call's trace is closed once.
-func (s *Server) call(stream extprocv3.ExternalProcessor_ProcessServer, md metadata.MD) error {
+func (s *Server) call(stream grpc.ServerStream) error {
 	engine := s.engine.Load()
 	if engine == nil || !s.door.enter() {
 		return errClosing
@@ -39,7 +37,7 @@ func (s *Server) call(stream extprocv3.ExternalProcessor_ProcessServer, md metad
 		return errBusy
 	}
 	a := abortableOf(stream.Context())
-	x := &session{server: s, stream: stream, abort: a.abort, connection: first(md, xds.ConnectionKey)}
+	x := &session{server: s, stream: stream, abort: a.abort, connection: told(stream, xds.ConnectionKey)}
 	err := x.open(engine)
 	close(a.seen)
 	if err != nil {
@@ -51,20 +49,19 @@ func (s *Server) call(stream extprocv3.ExternalProcessor_ProcessServer, md metad
 
 // open takes the request's head, the first message of the stream.
 func (x *session) open(engine *gateway.Engine) error {
-	var m extprocv3.ProcessingRequest
-	if err := x.stream.RecvMsg(&m); err != nil {
+	m := &x.message
+	if err := x.stream.RecvMsg(m); err != nil {
 		return err
 	}
-	r, ok := m.Request.(*extprocv3.ProcessingRequest_RequestHeaders)
-	if !ok {
+	if m.kind != requestHead {
 		return errOrder
 	}
-	in := incoming(r.RequestHeaders, attributesOf(m.Attributes))
+	in := incoming(m)
 	x.ctx, x.cancel = context.WithCancelCause(x.stream.Context())
 	x.call = engine.Open(x.ctx, &in)
 	x.id = x.call.ID()
 	x.server.sessions.add(x)
-	x.bare = r.RequestHeaders.EndOfStream
+	x.bare = m.last
 	if in.Head.Query != "" {
 		x.path = in.Head.Path
 	}
@@ -72,9 +69,9 @@ func (x *session) open(engine *gateway.Engine) error {
 }
 
 // incoming is the request's head as the pipeline takes it: what the client sent, without what Envoy added.
-func incoming(m *extprocv3.HttpHeaders, a attributes) gateway.Incoming {
+func incoming(m *message) gateway.Incoming {
 	var span, requestID, ownID string
-	p, h := readHead(m.GetHeaders(), func(name string) bool {
+	p, h := readHead(m.fields, func(name string) bool {
 		return strings.HasPrefix(name, "x-envoy-")
 	})
 	take := func(k string) string {
@@ -90,8 +87,8 @@ func incoming(m *extprocv3.HttpHeaders, a attributes) gateway.Incoming {
 	if ownID != "" {
 		h["X-Request-Id"] = []string{ownID}
 	}
-	in := gateway.Incoming{Host: p.authority, Scheme: p.scheme, Protocol: protocolOf(a.text("request.protocol")), Client: a.text("source.address"),
-		Received: a.time("request.time")}
+	in := gateway.Incoming{Host: p.authority, Scheme: p.scheme, Protocol: protocolOf(m.attributes.text("request.protocol")), Client: m.attributes.text("source.address"),
+		Received: m.attributes.time("request.time")}
 	in.Head = llm.Head{Method: p.method, Header: h}
 	in.Head.Path, in.Head.Query = splitPath(p.path)
 	if span != "" {
@@ -138,10 +135,9 @@ func (x *session) run() (err error) {
 		defer x.mu.Unlock()
 		x.finish()
 	}()
-	var m extprocv3.ProcessingRequest
 	for err = x.begin(); err == nil; {
-		if err = x.stream.RecvMsg(&m); err == nil {
-			err = x.take(&m)
+		if err = x.stream.RecvMsg(&x.message); err == nil {
+			err = x.take(&x.message)
 		}
 	}
 	if errors.Is(err, errBroken) || errors.Is(err, errOrder) {
@@ -161,29 +157,29 @@ func (x *session) begin() error {
 }
 
 // goOn answers the head of a request whose body follows.
-var goOn = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{}}}
+var goOn = &answer{kind: requestHead}
 
 // take takes one message.
-func (x *session) take(m *extprocv3.ProcessingRequest) error {
+func (x *session) take(m *message) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.phase == over {
 		return nil // on its way when the end was told
 	}
-	switch r := m.Request.(type) {
-	case *extprocv3.ProcessingRequest_ResponseBody:
+	switch m.kind {
+	case responseBody:
 		if x.phase != responding {
 			return errOrder
 		}
-		return x.body(r.ResponseBody.Body, r.ResponseBody.EndOfStream)
-	case *extprocv3.ProcessingRequest_RequestBody:
+		return x.body(m.body, m.last)
+	case requestBody:
 		if x.phase != reading {
 			return errOrder
 		}
-		return x.request(r.RequestBody.Body)
-	case *extprocv3.ProcessingRequest_ResponseHeaders:
-		return x.answered(r.ResponseHeaders, attributesOf(m.Attributes))
-	case *extprocv3.ProcessingRequest_ResponseTrailers:
+		return x.request(m.body)
+	case responseHead:
+		return x.answered(m)
+	case responseTrailers:
 		if x.phase != responding {
 			return errOrder
 		}
@@ -224,30 +220,25 @@ func (x *session) next() *gateway.Reply {
 
 // planned answers the request. What a provider must not see is taken out of it, so that it is not there should no U put the real
 // request in its place: the client's credentials and the body.
-func (x *session) planned() *extprocv3.ProcessingResponse {
-	m := newMutation(2)
-	m.set(xds.RouteHeader, x.call.Route())
-	if x.path != "" {
-		m.set(":path", x.path)
-	}
-	m.RemoveHeaders = removed
-	common := &extprocv3.CommonResponse{HeaderMutation: &m.HeaderMutation, ClearRouteCache: true}
-	resp := &extprocv3.ProcessingResponse{DynamicMetadata: &structpb.Struct{Fields: map[string]*structpb.Value{
-		xds.Namespace: structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-			"call": structpb.NewStringValue(x.id), "dialect": structpb.NewStringValue(string(x.call.Dialect()))}}),
-		xds.Plan: x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead),
-	}}}
+func (x *session) planned() *answer {
+	a := newAnswer(requestBody, 2)
 	if x.bare {
-		resp.Response = &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{Response: common}}
-		return resp
+		a.kind = requestHead
+	} else {
+		a.hasBody, a.body = true, nothing
 	}
-	common.BodyMutation = nothing
-	resp.Response = &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{Response: common}}
-	return resp
+	a.put(xds.RouteHeader, x.call.Route())
+	if x.path != "" {
+		a.put(":path", x.path)
+	}
+	a.remove, a.route = removed, true
+	a.metadata = appendTexts(nil, xds.Namespace, "call", x.id, "dialect", string(x.call.Dialect()))
+	a.metadata = append(a.metadata, x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead)...)
+	return a
 }
 
 // nothing is the body that a provider gets should no U put in the real one.
-var nothing = &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_Body{Body: []byte("{}")}}
+var nothing = []byte("{}")
 
 // removed are the fields that go no further than R: credentials, what says something of them, and the length of a body that is
 // replaced.
@@ -318,9 +309,8 @@ func (x *session) apologise() (err error) {
 func (x *session) drain() error {
 	x.mu.Unlock()
 	defer x.mu.Lock()
-	var m extprocv3.ProcessingRequest
 	for {
-		if err := x.stream.RecvMsg(&m); err != nil {
+		if err := x.stream.RecvMsg(&x.message); err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
 			}

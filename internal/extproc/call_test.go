@@ -61,16 +61,16 @@ x-spanway-route: r`
 		t.Errorf("U changes the answer: %s", got)
 	}
 	c.head(false, "200", viaProvider, append(jsonType, "alt-svc", "h3", "x-envoy-upstream-service-time", "3")...)
-	c.body(answer[:20], false)
+	c.body(completion[:20], false)
 	got = mutated(c.recv().GetResponseHeaders().GetResponse().GetHeaderMutation())
 	if got != "-alt-svc\n-x-envoy-upstream-service-time" {
 		t.Errorf("R changes the answer: %s", got)
 	}
-	if text, end := c.piece(); text != answer[:20] || end {
+	if text, end := c.piece(); text != completion[:20] || end {
 		t.Errorf("piece %q, end %v", text, end)
 	}
-	c.body(answer[20:], true)
-	if text, end := c.piece(); text != answer[20:] || !end {
+	c.body(completion[20:], true)
+	if text, end := c.piece(); text != completion[20:] || !end {
 		t.Errorf("piece %q, end %v", text, end)
 	}
 	f.trace("ok 200 | a 200")

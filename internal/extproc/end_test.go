@@ -12,9 +12,12 @@ import (
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/spanway/spanway/internal/xds"
 )
@@ -189,7 +192,7 @@ func TestTimers(t *testing.T) {
 			c := f.call(chat)
 			c.answered(1, "200", jsonType...)
 			c.head(false, "200", viaProvider, jsonType...)
-			c.body(answer[:20], false)
+			c.body(completion[:20], false)
 			c.recv()
 			c.piece()
 			if err := c.gone(); status.Code(err) != codes.Canceled && status.Code(err) != codes.Aborted {
@@ -354,7 +357,7 @@ func TestCompressed(t *testing.T) {
 
 // broken is a stream on which sending panics once.
 type broken struct {
-	extprocv3.ExternalProcessor_ProcessServer
+	grpc.ServerStream
 
 	ctx  context.Context
 	in   []*extprocv3.ProcessingRequest
@@ -368,18 +371,19 @@ func (b *broken) RecvMsg(m any) error {
 	if len(b.in) == 0 {
 		return io.EOF
 	}
-	to := m.(*extprocv3.ProcessingRequest)
-	to.Request, to.Attributes = b.in[0].Request, b.in[0].Attributes
+	in, err := proto.Marshal(b.in[0])
 	b.in = b.in[1:]
-	return nil
+	return errors.Join(err, newCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(in)}, m))
 }
 
 func (b *broken) SendMsg(m any) error {
 	if b.at--; b.at == 0 {
 		panic("broken")
 	}
-	b.sent = append(b.sent, m.(*extprocv3.ProcessingResponse))
-	return nil
+	data, err := newCodec().Marshal(m)
+	var sent extprocv3.ProcessingResponse
+	b.sent = append(b.sent, &sent)
+	return errors.Join(err, proto.Unmarshal(data.Materialize(), &sent))
 }
 
 func requestOf(body string) []*extprocv3.ProcessingRequest {
@@ -394,7 +398,7 @@ func TestPanic(t *testing.T) {
 	f := start(t, "")
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(xds.RoleKey, xds.RoleR))
 	b := &broken{ctx: ctx, in: requestOf(chat), at: 2}
-	if err := (processor{server: f.Server}).Process(b); err != nil {
+	if err := f.Server.process(b); err != nil {
 		t.Errorf("R ends with %v", err)
 	}
 	if len(b.sent) != 2 || b.sent[1].GetImmediateResponse().GetStatus().GetCode() != http.StatusInternalServerError {
@@ -402,7 +406,7 @@ func TestPanic(t *testing.T) {
 	}
 	f.trace("upstream_error 500 | a ?")
 	b = &broken{ctx: ctx, in: requestOf("not JSON"), at: 2} // the reply itself
-	if err := (processor{server: f.Server}).Process(b); status.Code(err) != codes.Aborted {
+	if err := f.Server.process(b); status.Code(err) != codes.Aborted {
 		t.Errorf("R ends with %v", err)
 	}
 	f.trace("client_error 400")

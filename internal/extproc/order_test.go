@@ -31,7 +31,7 @@ func (c *call) finish(n int) {
 func (c *call) relay() {
 	c.f.t.Helper()
 	c.head(false, "200", viaProvider, jsonType...)
-	c.body(answer, true)
+	c.body(completion, true)
 	if c.recv().GetResponseHeaders() == nil {
 		c.f.t.Fatal("the head is not answered")
 	}

@@ -3,9 +3,11 @@ package extproc
 import (
 	"sync"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/spanway/spanway/internal/gateway"
+	"github.com/spanway/spanway/internal/xds"
 )
 
 // maxPlans bounds the plans that are kept made: routes make few different ones, but where many targets share a group.
@@ -15,11 +17,12 @@ const maxPlans = 1024
 // is a lot to make of few words. It is safe for concurrent use.
 type plans struct {
 	mu   sync.RWMutex
-	made map[string]*structpb.Value // by the clusters' names, in order
+	made map[string][]byte // by the clusters' names, in order
 }
 
-// of is the plan of a call whose attempts go to first and then to those ahead. It is not to be changed.
-func (p *plans) of(names *clusters, first *gateway.Backend, ahead []*gateway.Backend) *structpb.Value {
+// of is the plan of a call whose attempts go to first and then to those ahead, as a field of the dynamic metadata. It is not to be
+// changed.
+func (p *plans) of(names *clusters, first *gateway.Backend, ahead []*gateway.Backend) []byte {
 	var buf [256]byte
 	key := append(buf[:0], names.of(first)...)
 	for _, b := range ahead {
@@ -35,11 +38,16 @@ func (p *plans) of(names *clusters, first *gateway.Backend, ahead []*gateway.Bac
 	for _, b := range ahead {
 		groups = append(groups, group(names.of(b)))
 	}
-	v = structure("priority_groups", structpb.NewListValue(&structpb.ListValue{Values: groups}))
+	whole := structpb.Struct{Fields: map[string]*structpb.Value{
+		xds.Plan: structure("priority_groups", structpb.NewListValue(&structpb.ListValue{Values: groups}))}}
+	v, err := proto.Marshal(&whole)
+	if err != nil { // the name of a cluster is no text: Envoy knows none such
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.made) >= maxPlans || p.made == nil {
-		p.made = map[string]*structpb.Value{}
+		p.made = map[string][]byte{}
 	}
 	p.made[string(key)] = v
 	return v

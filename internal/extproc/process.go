@@ -6,6 +6,7 @@ import (
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -14,30 +15,35 @@ import (
 	"github.com/spanway/spanway/internal/xds"
 )
 
-// processor is Envoy's ExternalProcessor.
-type processor struct {
-	extprocv3.UnimplementedExternalProcessorServer
-
-	server *Server
+// service is Envoy's ExternalProcessor, with the messages of this package in place of the generated ones.
+func (s *Server) service() *grpc.ServiceDesc {
+	generated := &extprocv3.ExternalProcessor_ServiceDesc
+	return &grpc.ServiceDesc{ServiceName: generated.ServiceName, HandlerType: (*any)(nil), Metadata: generated.Metadata, Streams: []grpc.StreamDesc{{
+		StreamName: generated.Streams[0].StreamName, ServerStreams: true, ClientStreams: true,
+		Handler: func(_ any, stream grpc.ServerStream) error { return s.process(stream) }}}}
 }
 
-// Process carries one stream, of a call or of an attempt. It never ends one well before Envoy does: Envoy would go on without us.
-func (p processor) Process(stream extprocv3.ExternalProcessor_ProcessServer) error {
-	md, _ := metadata.FromIncomingContext(stream.Context())
-	switch first(md, xds.RoleKey) {
+// process carries one stream, of a call or of an attempt. It never ends one well before Envoy does: Envoy would go on without us.
+func (s *Server) process(stream grpc.ServerStream) error {
+	switch told(stream, xds.RoleKey) {
 	case xds.RoleR:
-		return p.server.call(stream, md)
+		return s.call(stream)
 	case xds.RoleU:
-		return p.server.try(stream, md)
+		return s.try(stream)
 	}
 	return status.Errorf(codes.InvalidArgument, "no role: want R or U in the metadata %s", xds.RoleKey)
 }
 
-func first(md metadata.MD, key string) string {
-	if v := md[key]; len(v) > 0 {
-		return v[0]
+// told is what the metadata say with which Envoy opened a stream.
+func told(stream grpc.ServerStream, key string) string {
+	return firstOf(metadata.ValueFromIncomingContext(stream.Context(), key))
+}
+
+func firstOf(v []string) string {
+	if len(v) == 0 {
+		return ""
 	}
-	return ""
+	return v[0]
 }
 
 // firstPatience is how long the first message of a stream may take that has been ended: it is there, for Envoy sends it before.
@@ -65,7 +71,7 @@ func (a *abortable) Value(key any) any {
 // go of what has come when a stream is ended, but a call that the client gave up at once has a trace, too.
 func tapped(ctx context.Context, info *tap.Info) (context.Context, error) {
 	a := &abortable{}
-	if first(info.Header, xds.RoleKey) != xds.RoleR {
+	if firstOf(info.Header[xds.RoleKey]) != xds.RoleR {
 		a.Context, a.abort = context.WithCancel(ctx)
 		return a, nil
 	}

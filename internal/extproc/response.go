@@ -8,9 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
-
 	"github.com/spanway/spanway/internal/coding"
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/xds"
@@ -23,7 +20,7 @@ type response struct {
 	bodiless bool            // that head came without a body
 	started  bool            // it is answered
 	decoder  *coding.Decoder // nil when the body is taken as it is
-	piece    *piece
+	piece    answer          // carries each piece of the body
 }
 
 func (r *response) stop() {
@@ -33,40 +30,27 @@ func (r *response) stop() {
 	}
 }
 
-// piece is the message that carries a piece of the body. One serves a whole stream.
-type piece struct {
-	message  extprocv3.ProcessingResponse
-	streamed extprocv3.StreamedBodyResponse
-}
-
-func newPiece() *piece {
-	p := &piece{}
-	p.message.Response = &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{
-		BodyMutation: &extprocv3.BodyMutation{Mutation: &extprocv3.BodyMutation_StreamedResponse{StreamedResponse: &p.streamed}}}}}
-	return p
-}
-
 // answered takes the head that is to be the client's: the provider's, as U saw it before, or one of Envoy's own in its place. It is
 // answered when the pipeline lets something out; the body's pieces come meanwhile.
-func (x *session) answered(m *extprocv3.HttpHeaders, a attributes) error {
+func (x *session) answered(m *message) error {
 	if x.reply != nil {
 		return x.tell(x.reply)
 	}
-	details := a.text("response.code_details")
-	if p, _ := readHead(m.GetHeaders(), allFields); details != "" && details != viaUpstream || !x.headed {
-		return x.tell(x.local(p.status, details, a))
+	details := m.attributes.text("response.code_details")
+	if details != "" && details != viaUpstream || !x.headed {
+		return x.tell(x.local(m.status(), details, m.attributes))
 	}
 	if x.verdict.Retry { // but Envoy does not
 		x.attempt.Keep(&x.head)
 		x.verdict = gateway.Verdict{}
 	}
 	x.phase = responding
-	x.bodiless = m.EndOfStream
-	for _, f := range m.GetHeaders().GetHeaders() {
-		if f.Key == ":status" {
-			x.status = valueOf(f)
-		} else {
-			x.shown = append(x.shown, f.Key)
+	x.bodiless = m.last
+	x.status = m.status()
+	x.shown = make([]string, 0, len(m.fields))
+	for _, f := range m.fields {
+		if f.name != statusField {
+			x.shown = append(x.shown, f.name)
 		}
 	}
 	if x.bodiless {
@@ -81,8 +65,6 @@ func (x *session) answered(m *extprocv3.HttpHeaders, a attributes) error {
 	}
 	return nil
 }
-
-func allFields(string) bool { return true }
 
 // body takes the next piece of the provider's body.
 func (x *session) body(p []byte, eof bool) error {
@@ -135,13 +117,9 @@ func (x *session) send(s gateway.Segment) error {
 		}
 	}
 	if len(s.Out) > 0 || s.End && !s.Abort {
-		if x.piece == nil {
-			x.piece = newPiece()
-		}
-		x.piece.streamed.Body, x.piece.streamed.EndOfStream = s.Out, s.End && !s.Abort
-		err := x.stream.SendMsg(&x.piece.message)
-		x.piece.streamed.Body = nil
-		if err != nil {
+		x.piece = answer{kind: responseBody, hasBody: true, body: s.Out, last: s.End && !s.Abort}
+		err := x.stream.SendMsg(&x.piece)
+		if x.piece.body = nil; err != nil {
 			return err
 		}
 	}
@@ -166,26 +144,24 @@ func (x *session) start(out []byte) (done bool, err error) {
 		// Envoy shows no body of this head: what there is goes out in place of it.
 		return true, x.immediate(code, h, out)
 	}
-	m := newMutation(4)
+	a := newAnswer(responseHead, 4)
 	for _, k := range x.shown {
 		switch values, kept := h[http.CanonicalHeaderKey(k)]; {
 		case !kept:
-			m.remove(k)
+			a.drop(k)
 		case !slices.Equal(values, x.head.Header[http.CanonicalHeaderKey(k)]):
-			m.setAll(k, values)
+			a.putAll(k, values)
 		}
 	}
 	for k, values := range h {
 		if _, had := x.head.Header[k]; !had {
-			m.setAll(k, values)
+			a.putAll(k, values)
 		}
 	}
 	if s := strconv.Itoa(code); s != x.status {
-		m.set(":status", s)
+		a.put(statusField, s)
 	}
-	resp := &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{
-		ResponseHeaders: &extprocv3.HeadersResponse{Response: &extprocv3.CommonResponse{HeaderMutation: &m.HeaderMutation}}}}
-	if err := x.stream.SendMsg(resp); err != nil {
+	if err := x.stream.SendMsg(a); err != nil {
 		return true, err
 	}
 	if x.bodiless {
@@ -214,13 +190,13 @@ func (x *session) immediate(code int, h http.Header, body []byte) error {
 	return err
 }
 
-func immediate(code int, h http.Header, body []byte) *extprocv3.ProcessingResponse {
-	m := newMutation(len(h))
+func immediate(code int, h http.Header, body []byte) *answer {
+	a := newAnswer(immediateReply, len(h))
 	for k, v := range h {
 		if k != "Content-Length" {
-			m.setAll(k, v)
+			a.putAll(k, v)
 		}
 	}
-	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ImmediateResponse{ImmediateResponse: &extprocv3.ImmediateResponse{
-		Status: &typev3.HttpStatus{Code: typev3.StatusCode(code)}, Headers: &m.HeaderMutation, Body: body, Details: xds.ReplyDetails}}}
+	a.status, a.body, a.details = code, body, xds.ReplyDetails
+	return a
 }

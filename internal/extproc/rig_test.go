@@ -413,7 +413,7 @@ func mutated(m *extprocv3.HeaderMutation) string {
 	return strings.Join(out, "\n")
 }
 
-const answer = `{"id":"c-1","object":"chat.completion","model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}`
+const completion = `{"id":"c-1","object":"chat.completion","model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}`
 
 var jsonType = []string{"content-type", "application/json", "server", "them"}
 

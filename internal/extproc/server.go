@@ -20,7 +20,6 @@ import (
 	"time"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -64,9 +63,9 @@ func New(log *slog.Logger) *Server {
 	s := &Server{log: log, keeper: reload.New(log), health: health.NewServer()}
 	s.sessions.init()
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
-	s.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage), grpc.InTapHandle(tapped),
+	s.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage), grpc.InTapHandle(tapped), grpc.ForceServerCodecV2(newCodec()),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow))
-	extprocv3.RegisterExternalProcessorServer(s.grpc, processor{server: s})
+	s.grpc.RegisterService(s.service(), s)
 	accesslogv3.RegisterAccessLogServiceServer(s.grpc, accessLog{server: s})
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	return s

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
 
 	"github.com/spanway/spanway/internal/coding"
 	"github.com/spanway/spanway/internal/gateway"
@@ -32,7 +32,8 @@ type session struct {
 	server     *Server
 	id         string // of the call
 	connection string // of the client's connection, as Envoy numbers them; ""
-	stream     extprocv3.ExternalProcessor_ProcessServer
+	stream     grpc.ServerStream
+	message    message            // the last that came by it
 	abort      context.CancelFunc // ends R from any goroutine
 	ctx        context.Context    // the call's
 	cancel     context.CancelCauseFunc
