@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/spanway/spanway/internal/envoy"
+	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/xds"
 )
 
@@ -69,7 +70,13 @@ func (l testLog) Write(p []byte) (int, error) {
 // resources are those of a configuration, for a processor that does not run.
 func (f *fleet) resources(t *testing.T, config string) *xds.Resources {
 	t.Helper()
-	r, err := xds.Build(load(t, []byte(config)), xds.Options{Processor: "unix:" + filepath.Join(f.dir, "processor.sock"), Roots: filepath.Join(pki(t), "ca.pem"), ADS: true})
+	return f.built(t, load(t, []byte(config)))
+}
+
+func (f *fleet) built(t *testing.T, g *ir.Gateway) *xds.Resources {
+	t.Helper()
+	r, err := xds.Build(g, xds.Options{Processor: "unix:" + filepath.Join(f.dir, "processor.sock"), DemoURL: "http://127.0.0.1:1",
+		Roots: filepath.Join(pki(t), "ca.pem"), ADS: true})
 	if err != nil {
 		t.Fatal(err)
 	}

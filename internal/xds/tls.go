@@ -3,6 +3,7 @@ package xds
 import (
 	"net/netip"
 	"os"
+	"path/filepath"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -71,7 +72,7 @@ func (b *build) transport(c *tlsv3.UpstreamTlsContext, who string, t *ir.ClientT
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: b.pack(c)}}
 }
 
-// serverTLS is l's TLS. Its certificate is a secret of its own, so that Envoy reads the files again when they are replaced.
+// serverTLS is l's TLS. Its certificate is a secret of its own, so that Envoy can read its files again.
 func (b *build) serverTLS(l *ir.Listener) *corev3.TransportSocket {
 	common := &tlsv3.CommonTlsContext{TlsParams: params(l.TLS.MinVersion), AlpnProtocols: []string{"h2", "http/1.1"},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{b.secret(certificateOf(l))}}
@@ -95,13 +96,17 @@ func (b *build) secret(name string) *tlsv3.SdsSecretConfig {
 	return s
 }
 
-// secrets are the listeners' certificates: names of files, never their content.
+// secrets are the listeners' certificates: names of files, never their content. With ADS Envoy reads them again when something is
+// moved into the certificate's folder, as a rename over a file does, and Kubernetes' exchange of its ..data.
 func (b *build) secrets() []*tlsv3.Secret {
 	var out []*tlsv3.Secret
 	for i := range b.g.Listeners {
 		if l := &b.g.Listeners[i]; l.TLS != nil {
-			out = append(out, &tlsv3.Secret{Name: certificateOf(l), Type: &tlsv3.Secret_TlsCertificate{
-				TlsCertificate: &tlsv3.TlsCertificate{CertificateChain: file(l.TLS.CertFile), PrivateKey: file(l.TLS.KeyFile)}}})
+			c := &tlsv3.TlsCertificate{CertificateChain: file(l.TLS.CertFile), PrivateKey: file(l.TLS.KeyFile)}
+			if b.o.ADS {
+				c.WatchedDirectory = &corev3.WatchedDirectory{Path: filepath.Dir(l.TLS.CertFile)}
+			}
+			out = append(out, &tlsv3.Secret{Name: certificateOf(l), Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: c}})
 		}
 	}
 	return out
