@@ -343,7 +343,7 @@ func cutError(r Reason) *llm.Error {
 	case ReasonShutdown:
 		return llm.Errorf(http.StatusServiceUnavailable, string(r), "the gateway is shutting down")
 	}
-	return llm.Errorf(http.StatusBadGateway, "upstream_cut", "the provider's response ended before its end")
+	return llm.UpstreamCut()
 }
 
 // remember keeps the last bytes that went out.

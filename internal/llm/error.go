@@ -1,6 +1,9 @@
 package llm
 
-import "fmt"
+import (
+	"fmt"
+	"net/http"
+)
 
 // Error is an error that a client may see. Anything else becomes a 500 without its text.
 type Error struct {
@@ -28,4 +31,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Errorf returns an Error with a formatted message.
 func Errorf(status int, typ, format string, args ...any) *Error {
 	return &Error{Status: status, Type: typ, Message: fmt.Sprintf(format, args...)}
+}
+
+// UpstreamCut is what a client is told when its provider broke the response off before anything of it had gone out.
+func UpstreamCut() *Error {
+	return Errorf(http.StatusBadGateway, "upstream_cut", "the provider's response ended before its end")
 }

@@ -1,11 +1,17 @@
 package xds
 
 import (
+	"strings"
+
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/provider"
 )
 
 // reply is what a client gets for an error of Envoy's own.
@@ -25,7 +31,7 @@ var replies = []reply{
 
 // localReplies puts Envoy's own errors into the error shape that clients of LLM APIs know.
 func (b *build) localReplies() *hcmv3.LocalReplyConfig {
-	c := &hcmv3.LocalReplyConfig{}
+	c := &hcmv3.LocalReplyConfig{Mappers: b.cutReplies()}
 	for _, r := range replies {
 		body := &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 			"message": structpb.NewStringValue(r.message), "type": structpb.NewStringValue(r.kind)}})}}
@@ -35,6 +41,23 @@ func (b *build) localReplies() *hcmv3.LocalReplyConfig {
 		})
 	}
 	return c
+}
+
+// cutReplies tell of a response that its provider broke off while the processor held it back, each in the dialect of its client, as
+// the pipeline would: Envoy asks nobody then.
+func (b *build) cutReplies() (out []*hcmv3.ResponseMapper) {
+	e := llm.UpstreamCut()
+	for _, in := range provider.Inbounds() {
+		text := strings.ReplaceAll(string(in.Error(e)), "%", "%%")
+		out = append(out, &hcmv3.ResponseMapper{
+			Filter: b.cel("response.code_details.startsWith('upstream_reset_after_response_started') && metadata.filter_metadata['" + Namespace +
+				"']['dialect'] == '" + string(in.Dialect()) + "'"),
+			StatusCode: wrapperspb.UInt32(uint32(e.Status)), //nolint:gosec // three digits
+			BodyFormatOverride: &corev3.SubstitutionFormatString{ContentType: "application/json", Format: &corev3.SubstitutionFormatString_TextFormatSource{
+				TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: text}}}},
+		})
+	}
+	return out
 }
 
 func (b *build) cel(expression string) *accesslogv3.AccessLogFilter {
