@@ -42,8 +42,8 @@ type Timing struct {
 	Resent bool
 }
 
-// check reports what cannot be put on the wire: header injection ends here.
-func (r *Request) check() error {
+// Check reports what of the request cannot be put on the wire: header injection ends here. Do asks it, too.
+func (r *Request) Check() error {
 	switch {
 	case !isToken(r.Method) || r.Method == http.MethodConnect:
 		return fmt.Errorf("method %q is not allowed", r.Method)

@@ -125,7 +125,7 @@ func (o Options) withDefaults() Options {
 // sent once more on a new connection; see [Timing.Resent].
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	r.Timing = Timing{Start: time.Now()}
-	if err := r.check(); err != nil {
+	if err := r.Check(); err != nil {
 		return nil, &Error{Op: OpRequest, Kind: Invalid, Err: err}
 	}
 	if err := ctx.Err(); err != nil {
