@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -410,4 +411,31 @@ func TestEnvoyMovesListeners(t *testing.T) {
 		t.Error("after a configuration that was refused nothing answers")
 	}
 	g.stop(t)
+}
+
+// TestEnvoyDrainsUnderLoad: a call that was let in is answered; others find nobody. The kernel resets connections that wait to be
+// accepted when their listener closes.
+func TestEnvoyDrainsUnderLoad(t *testing.T) {
+	provider := newKeyed(t)
+	g := startEnvoy(t, fmt.Sprintf("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\ntelemetry: {traces: []}\nbackends: {a: {provider: openai, url: %q, key: k}}\nroutes: [{match: {path: /v1}, to: a}]\n", provider.URL+"/v1"), "-q")
+	end := load(t, g.url+"/v1/chat/completions")
+	until(t, "calls arrive", func() bool { return provider.count("k") > 100 })
+	g.stop(t)
+	answered, refused := 0, 0
+	for _, a := range end() {
+		switch {
+		case a.err == nil && a.status == 200:
+			answered++
+		case errors.Is(a.err, syscall.ECONNREFUSED) || errors.Is(a.err, syscall.ECONNRESET):
+			refused++
+		default:
+			t.Errorf("lost: %v", a)
+		}
+	}
+	if made := provider.count("k"); made != answered {
+		t.Errorf("%d calls were made, %d answered", made, answered)
+	}
+	if refused == 0 {
+		t.Error("no call was refused: it did not end under load")
+	}
 }

@@ -13,8 +13,11 @@ import (
 // maxAnswer bounds what is read of an answer of the administration interface, bytes.
 const maxAnswer = 4 << 20
 
-// drainEvery is how often Drain looks whether something still runs.
-const drainEvery = 10 * time.Millisecond
+// How Drain looks whether something still runs.
+const (
+	drainEvery = 10 * time.Millisecond
+	quietLooks = 5 // that find nothing, one after the other
+)
 
 // ask sends a request to the administration interface. An answer other than 200 is an error.
 func (p *Process) ask(ctx context.Context, method, path string) (string, error) {
@@ -50,16 +53,20 @@ func (p *Process) Drain(ctx context.Context) error {
 	return p.Idle(ctx)
 }
 
-// Idle waits until the child has no request and nothing to send.
+// Idle waits until the child has no request and nothing to send, for a moment in which a client of a connection that is still open
+// would have sent its next request.
 func (p *Process) Idle(ctx context.Context) error {
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
-	for {
+	for quiet := 0; ; {
 		busy, err := p.busy(ctx)
 		if err != nil {
 			return fmt.Errorf("drain: %w", err)
 		}
-		if busy == 0 {
+		if quiet++; busy > 0 {
+			quiet = 0
+		}
+		if quiet >= quietLooks {
 			return nil
 		}
 		select {
