@@ -116,7 +116,7 @@ type KubeParameters struct {
 
 // DeploymentParameters has the number of pods, and how they are replaced.
 //
-// +kubebuilder:validation:XValidation:rule="!(has(self.replicas) && has(self.omitReplicas) && self.omitReplicas)",message="at most one of replicas and omitReplicas may be set"
+// +kubebuilder:validation:AtMostOneOf=replicas;omitReplicas
 type DeploymentParameters struct {
 	// Replicas is the number of pods; 1 if absent.
 	// +optional

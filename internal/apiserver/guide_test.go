@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -169,31 +168,6 @@ func TestDefaults(t *testing.T) {
 		}
 		if diff := cmp.Diff(normalize(want), o.Content["spec"]); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", c.kind, c.spec, diff)
-		}
-	}
-}
-
-// TestDefinitions checks what clients and tools see of the definitions.
-func TestDefinitions(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(manifests, "*.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(text), "{{") {
-			t.Errorf("%s: Helm would take {{ for a template", file)
-		}
-		compact, err := yaml.YAMLToJSON(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		// kubectl apply notes the whole object in an annotation, and annotations have at most 256 KiB.
-		if limit := 240 << 10; len(compact) > limit {
-			t.Errorf("%s: %d bytes as JSON, more than %d: kubectl apply would fail", file, len(compact), limit)
 		}
 	}
 }
