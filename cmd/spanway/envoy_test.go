@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,9 @@ import (
 	"go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
+
+// hang is how long an answer may not take. A machine that is busy is no fault, Envoy's wait of a minute for a processor is.
+const hang = 20 * time.Second
 
 const hello = `{"model":"demo","messages":[{"role":"user","content":"Hello!"}]}`
 
@@ -41,6 +45,30 @@ func startEnvoy(t *testing.T, conf string, args ...string) *envoyRun {
 	g.admin = g.expect(t, `admin    (http://\S+)`)
 	g.envoy = pidOf(t, g.expect(t, `envoy    [0-9.]+, process (\d+)`))
 	return g
+}
+
+// clusters are the names of Envoy's clusters that begin with prefix.
+func (g *envoyRun) clusters(t *testing.T, prefix string) map[string]bool {
+	t.Helper()
+	sockets, err := filepath.Glob(filepath.Join(g.dir, "*", "admin.sock"))
+	if err != nil || len(sockets) != 1 {
+		t.Fatalf("%v, %v", sockets, err)
+	}
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", sockets[0])
+	}}}
+	a := ask(t.Context(), c, "http://envoy/clusters", "")
+	if a.status != 200 {
+		t.Fatalf("%+v", a)
+	}
+	names := map[string]bool{}
+	for line := range strings.Lines(a.body) {
+		if name, _, _ := strings.Cut(line, "::"); strings.HasPrefix(name, prefix) {
+			names[name] = true
+		}
+	}
+	return names
 }
 
 func pidOf(t *testing.T, text string) int {
@@ -292,6 +320,7 @@ func TestEnvoyReloads(t *testing.T) {
 		t.Errorf("a key was shown to an address that is not its own: %v, %v", first.keys, second.keys)
 	}
 	until(t, "the old route is gone", func() bool { return ask(t.Context(), c, g.url+"/more/chat/completions", hello).status == 404 })
+	until(t, "Envoy has let go of the old address", func() bool { return len(g.clusters(t, "a@")) == 1 })
 	write(t, g.file, "routs: []\n")
 	g.expect(t, "configuration refused, the old one goes on")
 	if a := ask(t.Context(), c, g.url+"/v1/chat/completions", hello); a.status != 200 {
@@ -307,11 +336,17 @@ func TestEnvoyDies(t *testing.T) {
 	g := startEnvoy(t, fmt.Sprintf("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\ntelemetry: {traces: []}\nbackends: {a: {provider: openai, url: %q, key: k}}\nroutes: [{match: {path: /v1}, to: a}]\n", provider.URL+"/v1"), "-q")
 	end := load(t, g.url+"/v1/chat/completions")
 	until(t, "calls arrive", func() bool { return provider.count("k") > 20 })
+	c := client(t)
+	away := make(chan struct{})
+	go func() { // without a pause: it is not away for long
+		defer close(away)
+		for t.Context().Err() == nil && ask(t.Context(), c, g.admin+"/readyz", "").status != 503 {
+		}
+	}()
 	if err := syscall.Kill(g.envoy, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	c := client(t)
-	until(t, "it is not ready", func() bool { return ask(t.Context(), c, g.admin+"/readyz", "").status == 503 })
+	<-away
 	g.expect(t, "envoy died, it is started again")
 	g.expect(t, "envoy serves again")
 	until(t, "it is ready", func() bool { return ask(t.Context(), c, g.admin+"/readyz", "").status == 200 })
@@ -321,7 +356,7 @@ func TestEnvoyDies(t *testing.T) {
 	for _, a := range end() {
 		if a.err != nil || a.status != 200 {
 			failed++
-			if a.err == nil || a.took > 5*time.Second {
+			if a.err == nil || a.took > hang {
 				t.Errorf("a call without Envoy: %+v", a)
 			}
 		}

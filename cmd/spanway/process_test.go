@@ -185,7 +185,9 @@ type answer struct {
 }
 
 // String implements fmt.Stringer.
-func (a answer) String() string { return fmt.Sprintf("%d %q after %s: %v", a.status, a.body, a.took, a.err) }
+func (a answer) String() string {
+	return fmt.Sprintf("%d %q after %s: %v", a.status, a.body, a.took, a.err)
+}
 
 // ask makes a call and reads the whole answer.
 func ask(ctx context.Context, c *http.Client, url, body string) answer {
