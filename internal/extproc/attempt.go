@@ -13,6 +13,7 @@ import (
 	"github.com/spanway/spanway/internal/coding"
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/llm"
+	"github.com/spanway/spanway/internal/upstream"
 	"github.com/spanway/spanway/internal/xds"
 )
 
@@ -87,7 +88,17 @@ func (u *attempt) request(m *message) error {
 		u.server.log.Error("an attempt went elsewhere than it was planned to", "cluster", u.cluster, "backend", u.session.attempt.Backend.Name)
 		return u.refuse(u.call.Refuse(llm.Errorf(http.StatusInternalServerError, "internal_error", "internal error")))
 	}
-	return u.stream.SendMsg(outgoing(u.session.attempt.Outgoing(), m))
+	o := u.session.attempt.Outgoing()
+	if !valid(o) { // Envoy would drop all that we say
+		return u.refuse(u.session.attempt.GiveUp(gateway.ReasonInvalid))
+	}
+	return u.stream.SendMsg(outgoing(o, m))
+}
+
+// valid reports whether o can be put on the wire, by the rules of the native plane's client.
+func valid(o *gateway.Outgoing) bool {
+	r := upstream.Request{Method: o.Method, Path: o.Path, Query: o.Query, Header: o.Header, Host: o.Host}
+	return r.Check() == nil
 }
 
 // refuse ends the call in place of an attempt. Envoy does not retry that; R sees it and tells the client.

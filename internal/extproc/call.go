@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +49,12 @@ func (s *Server) call(stream grpc.ServerStream) error {
 }
 
 // open takes the request's head, the first message of the stream.
-func (x *session) open(engine *gateway.Engine) error {
+func (x *session) open(engine *gateway.Engine) (err error) {
+	defer func() {
+		if x.server.caught(recover()) {
+			err = errBroken
+		}
+	}()
 	m := &x.message
 	if err := x.stream.RecvMsg(m); err != nil {
 		return err
@@ -62,6 +68,8 @@ func (x *session) open(engine *gateway.Engine) error {
 	x.id = x.call.ID()
 	x.server.sessions.add(x)
 	x.bare = m.last
+	length, err := strconv.ParseInt(in.Head.Header.Get("Content-Length"), 10, 64)
+	x.tooLong = err == nil && length > x.call.BodyLimit()
 	if in.Head.Query != "" {
 		x.path = in.Head.Path
 	}
@@ -150,7 +158,10 @@ func (x *session) run() (err error) {
 func (x *session) begin() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.bare {
+	switch {
+	case x.tooLong:
+		return x.tell(x.call.Abandon(gateway.ReasonTooLarge))
+	case x.bare:
 		return x.request(nil)
 	}
 	return x.stream.SendMsg(goOn)
@@ -232,8 +243,9 @@ func (x *session) planned() *answer {
 		a.put(":path", x.path)
 	}
 	a.remove, a.route = removed, true
-	a.metadata = appendTexts(nil, xds.Namespace, "call", x.id, "dialect", string(x.call.Dialect()))
-	a.metadata = append(a.metadata, x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead)...)
+	plan := x.server.plans.of(&x.server.clusters, x.attempt.Backend, x.ahead)
+	a.metadata = appendTexts(make([]byte, 0, len(plan)+96), xds.Namespace, "call", x.id, "dialect", string(x.call.Dialect()))
+	a.metadata = append(a.metadata, plan...)
 	return a
 }
 

@@ -127,9 +127,15 @@ func (m *message) head(b []byte) bool {
 	})
 }
 
+// usualFields is how many fields a head has room for before it grows.
+const usualFields = 24
+
 // headerMap takes a HeaderMap. All of its text is one piece of memory.
 func (m *message) headerMap(b []byte) bool {
 	text := string(b)
+	if m.fields == nil {
+		m.fields = make([]field, 0, usualFields)
+	}
 	return eachField(b, func(n protowire.Number, v []byte, _ uint64, end int) bool {
 		return n != 1 || m.header(v, text[end-len(v):end])
 	})

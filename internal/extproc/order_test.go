@@ -1,6 +1,7 @@
 package extproc
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/xds"
 )
 
@@ -297,7 +299,12 @@ func TestUnread(t *testing.T) {
 		f.trace(tt.want)
 	}
 	f := start(t, "")
-	c := f.begin(false)
+	c := &call{stream: f.open(xds.RoleKey, xds.RoleR)}
+	c.send(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: &extprocv3.HttpHeaders{
+		Headers: headers(":method", "POST", ":path", "/r/v1/chat/completions", ":authority", "x", ":scheme", "http", "content-length", "11000")}}})
+	c.immediate(413, "larger than 10240 bytes")
+	f.trace("client_error 413")
+	c = f.begin(false)
 	c.send(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestBody{RequestBody: &extprocv3.HttpBody{Body: make([]byte, 11<<10)}}})
 	c.immediate(413, "larger than 10240 bytes")
 	f.trace("client_error 413")
@@ -315,4 +322,24 @@ func TestTwoCallsOnOneConnection(t *testing.T) {
 	f.trace("ok 200 | a connect | b 200")
 	first.answerB(2)
 	f.trace("ok 200 | a reset | b 200")
+}
+
+// TestInvalid refuses to send what a header or a target cannot hold: Envoy would drop the whole answer.
+func TestInvalid(t *testing.T) {
+	good := gateway.Outgoing{Method: "POST", Path: "/v1", Query: "a=b", Host: "x.test:80", Header: http.Header{"X-A": {"b", "c d"}}}
+	if !valid(&good) {
+		t.Error("a good request is refused")
+	}
+	for _, change := range []func(o *gateway.Outgoing){
+		func(o *gateway.Outgoing) { o.Header = http.Header{"Authorization": {"Bearer a\r\nX-Evil: 1"}} },
+		func(o *gateway.Outgoing) { o.Header = http.Header{"X A": {"b"}} },
+		func(o *gateway.Outgoing) { o.Path = "/v1 HTTP/1.1" },
+		func(o *gateway.Outgoing) { o.Query = "a\nb" },
+		func(o *gateway.Outgoing) { o.Host = "x/y" },
+	} {
+		o := good
+		if change(&o); valid(&o) {
+			t.Errorf("%+v is let through", o)
+		}
+	}
 }

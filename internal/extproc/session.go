@@ -43,6 +43,7 @@ type session struct {
 	call     *gateway.Call // nil when closed
 	phase    phase
 	bare     bool   // the request has no body
+	tooLong  bool   // its body is said to be longer than may be
 	path     string // the request's without its query, where it has one: the query may hold a credential
 	attempt  *gateway.Attempt
 	n        int                // attempts begun
