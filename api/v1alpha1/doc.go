@@ -6,7 +6,7 @@
 // object that sets one thing in both. The schema accepts more than the gateway does: what it does not do is reported in the
 // object's status.
 //
-// The rules stand beside the fields as markers, of which internal/apiserver makes the CustomResourceDefinitions. They are
+// The rules stand beside the fields as markers, of which internal/apigen makes the CustomResourceDefinitions. They are
 // written in install/helm/spanway-crds/templates, where Helm and kubectl both find them.
 //
 // +kubebuilder:object:generate=true

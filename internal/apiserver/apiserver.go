@@ -152,8 +152,19 @@ func newKind(crd *apiext.CustomResourceDefinition, v *apiext.CustomResourceDefin
 func (s *Server) Knows(apiVersion, kind string) bool { return s.kinds[key(apiVersion, kind)] != nil }
 
 // Create says what comes of creating the object of a document, YAML or JSON. The namespace is "default" if the document has
-// none. An error is returned for what is no object of a kind that s knows.
+// none, and a status is left out, as it is written on its own. An error is returned for what is no object of a kind that s
+// knows.
 func (s *Server) Create(ctx context.Context, document []byte) (*Object, error) {
+	return s.take(ctx, document, false)
+}
+
+// UpdateStatus says what comes of writing the status of the object of a document, YAML or JSON. The rest of the object is taken
+// as it is in the document. Otherwise it is as Create.
+func (s *Server) UpdateStatus(ctx context.Context, document []byte) (*Object, error) {
+	return s.take(ctx, document, true)
+}
+
+func (s *Server) take(ctx context.Context, document []byte, status bool) (*Object, error) {
 	u := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal(document, &u.Object); err != nil {
 		return nil, err
@@ -161,6 +172,9 @@ func (s *Server) Create(ctx context.Context, document []byte) (*Object, error) {
 	k := s.kinds[key(u.GetAPIVersion(), u.GetKind())]
 	if k == nil {
 		return nil, fmt.Errorf("no kind %q in version %q", u.GetKind(), u.GetAPIVersion())
+	}
+	if status && !k.status {
+		return nil, fmt.Errorf("kind %q has no status", u.GetKind())
 	}
 	o := &Object{Content: normalize(u.Object).(map[string]any)}
 	if _, err := yaml.YAMLToJSONStrict(document); err != nil {
@@ -170,7 +184,6 @@ func (s *Server) Create(ctx context.Context, document []byte) (*Object, error) {
 	if k.namespaced && u.GetNamespace() == "" {
 		u.SetNamespace("default")
 	}
-	opts := schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}
 	fault, unknown := objectmeta.CoerceWithOptions(nil, o.Content, k.structural, true,
 		objectmeta.CoerceOptions{DropInvalidFields: true, ReturnUnknownFieldPaths: true})
 	if fault != nil {
@@ -178,10 +191,11 @@ func (s *Server) Create(ctx context.Context, document []byte) (*Object, error) {
 		return o, nil
 	}
 	o.Unknown = append(o.Unknown, unknown...)
-	o.Unknown = append(o.Unknown, pruning.PruneWithOptions(o.Content, k.structural, true, opts)...)
+	o.Unknown = append(o.Unknown, pruning.PruneWithOptions(o.Content, k.structural, true,
+		schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})...)
 	defaulting.PruneNonNullableNullsWithoutDefaults(o.Content, k.structural)
 	defaulting.Default(o.Content, k.structural)
-	if k.status {
+	if k.status && !status {
 		delete(o.Content, "status")
 	}
 	o.Errors = k.validate(ctx, u)
