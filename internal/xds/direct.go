@@ -84,7 +84,7 @@ func (b *build) directRoutes() []*routev3.Route {
 		if d != never {
 			route = b.directRoute(r, d)
 		}
-		route.Name, route.Match = r.Name, match(&r.Match)
+		route.Name, route.Match, route.Metadata = r.Name, match(&r.Match), routeMetadata(r)
 		out = append(out, route)
 	}
 	return out
@@ -232,18 +232,21 @@ func (b *build) directRoute(r *ir.Route, d directness) *routev3.Route {
 func directRetry(r *ir.Route) *routev3.RetryPolicy {
 	p := attempts(r)
 	p.RetryBackOff = backOff(&r.Retry)
-	on := []string{"retriable-status-codes"}
+	on := append(connectionReasons(r), "retriable-status-codes")
+	every := slices.Contains(on, "connect-failure") && slices.Contains(on, "reset")
 	for _, c := range r.Retry.On {
 		switch n, err := strconv.ParseUint(c, 10, 16); {
 		case err == nil:
 			p.RetriableStatusCodes = append(p.RetriableStatusCodes, uint32(n))
+		case c == "5xx" && every: // Envoy's 5xx has them with it
+			on = append(on, "5xx")
 		case c == "5xx":
 			for n := uint32(http.StatusInternalServerError); n < 600; n++ {
 				p.RetriableStatusCodes = append(p.RetriableStatusCodes, n)
 			}
 		}
 	}
-	p.RetryOn = strings.Join(append(on, connectionReasons(r)...), ",")
+	p.RetryOn = strings.Join(on, ",")
 	slices.Sort(p.RetriableStatusCodes)
 	p.RetriableStatusCodes = slices.Compact(p.RetriableStatusCodes)
 	return p

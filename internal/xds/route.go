@@ -41,7 +41,7 @@ func (b *build) plannedRoute(r *ir.Route) *routev3.Route {
 		Timeout:     durationpb.New(0),
 		RetryPolicy: b.plannedRetry(r),
 	}
-	return &routev3.Route{Name: r.Name, Match: anyPath(header(RouteHeader, exactly(r.Name))), Action: &routev3.Route_Route{Route: action}}
+	return &routev3.Route{Name: r.Name, Match: anyPath(header(RouteHeader, exactly(r.Name))), Metadata: routeMetadata(r), Action: &routev3.Route_Route{Route: action}}
 }
 
 // unplannedRoute takes every call until the pipeline has chosen its route. It leads nowhere.

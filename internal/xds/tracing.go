@@ -15,6 +15,7 @@ import (
 	metadatav3 "github.com/envoyproxy/go-control-plane/envoy/type/metadata/v3"
 	tracingv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/spanway/spanway/internal/ir"
@@ -51,8 +52,17 @@ func (b *build) tracing() *hcmv3.HttpConnectionManager_Tracing {
 	}
 }
 
-// spanName is the SERVER span's, as the native data plane has it: the method and the route.
-const spanName = "%REQ(:METHOD)% %ROUTE_NAME%"
+// spanName is the SERVER span's, as the native data plane has it: the method, and the path that the route matched on.
+const spanName = "%REQ(:METHOD)%%METADATA(ROUTE:" + Namespace + ":" + suffixKey + ")%"
+
+// suffixKey is what follows the method in the name of a span, in the metadata of routes.
+const suffixKey = "span_suffix"
+
+// routeMetadata is what Envoy knows of r.
+func routeMetadata(r *ir.Route) *corev3.Metadata {
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{Namespace: {Fields: map[string]*structpb.Value{
+		suffixKey: structpb.NewStringValue(" " + r.Match.Exact + r.Match.Prefix + r.Match.Regex)}}}}
+}
 
 // address takes the place of Envoy's own attribute, which has the query too: clients of Gemini bring their key in it.
 var address = &tracingv3.CustomTag{Tag: "http.url", Type: &tracingv3.CustomTag_Value{Value: "%REQ(:SCHEME)%://%REQ(:AUTHORITY)%%PATH(NQ)%"}}
