@@ -216,10 +216,10 @@ func (p *Process) attend(cmd *exec.Cmd) error {
 	attending.Go(func() { p.probe(ended) })
 	attending.Go(func() { p.endWhenTold(cmd, ended) })
 	err := cmd.Wait()
-	p.pid.Store(0)
 	close(ended)
 	attending.Wait()
 	p.live.Store(false)
+	p.pid.Store(0) // after live: nobody sees a process that serves and is none
 	if err == nil {
 		err = errors.New("exit status 0")
 	}
