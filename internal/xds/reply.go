@@ -52,7 +52,7 @@ func (b *build) cutReplies() (out []*hcmv3.ResponseMapper) {
 		out = append(out, &hcmv3.ResponseMapper{
 			Filter: b.cel("response.code_details.startsWith('upstream_reset_after_response_started') && metadata.filter_metadata['" + Namespace +
 				"']['dialect'] == '" + string(in.Dialect()) + "'"),
-			StatusCode: wrapperspb.UInt32(uint32(e.Status)), //nolint:gosec // three digits
+			StatusCode: wrapperspb.UInt32(uint32(e.Status)),
 			BodyFormatOverride: &corev3.SubstitutionFormatString{ContentType: "application/json", Format: &corev3.SubstitutionFormatString_TextFormatSource{
 				TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: text}}}},
 		})
