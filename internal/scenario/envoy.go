@@ -243,6 +243,8 @@ func (w *Behind) awaitCall(t testing.TB) {
 	}
 }
 
+func (w *Behind) slack() time.Duration { return unexplainedBehind }
+
 func (w *Behind) live() bool { return true }
 
 func (w *Behind) bootstrap(t testing.TB, g *ir.Gateway) []byte {

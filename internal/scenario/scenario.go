@@ -36,6 +36,8 @@ type Running interface {
 	Shutdown(drain time.Duration) error
 	// left is how many traces were not taken.
 	left() int
+	// slack bounds the time of a span that its children leave uncovered.
+	slack() time.Duration
 }
 
 // Native is the data plane of internal/proxy.
@@ -46,6 +48,8 @@ func (Native) Name() string { return "native" }
 
 // Start implements Plane.
 func (Native) Start(t testing.TB, conf string) Running { return Start(t, conf) }
+
+func (w *Gateway) slack() time.Duration { return unexplained }
 
 // ClientURL implements Running.
 func (w *Gateway) ClientURL() string { return w.URL }

@@ -40,7 +40,7 @@ func (w *stage) exchange(t *testing.T, r *request) {
 			t.Fatalf("%d traces ended, want 1", len(traces))
 		}
 		w.traces = append(w.traces, traces[0])
-		for _, problem := range Check(traces[0]) {
+		for _, problem := range check(traces[0], w.run.slack()) {
 			t.Errorf("trace of %s %s: %s", r.method, r.target, problem)
 		}
 	}
