@@ -62,6 +62,7 @@ type wireCase struct {
 	outcome   string // "" = no trace: net/http answered by itself
 	calls     int
 	target    string // that the provider gets; "" = not checked
+	maybe     bool   // there may be a trace
 }
 
 const okBody = `{"model":"m-1","messages":[]}`
@@ -118,15 +119,42 @@ func wireCases() []wireCase {
 	return cases
 }
 
+// atEnvoy is what is otherwise where Envoy parses HTTP: it refuses by itself what it does not take, without a trace, and it takes
+// more.
+func atEnvoy(x wireCase) wireCase {
+	refused := func(status int) { x.status, x.outcome = status, "" }
+	switch x.name {
+	case "chunked":
+		x.closed = false
+	case "broken chunks":
+		refused(0)
+		x.maybe = true // Envoy may have told of the call before
+	case "chunked and a length", "a length and chunked, other order and case", "query that is not ASCII", "opaque target", "asterisk":
+		refused(http.StatusBadRequest)
+	case "CONNECT":
+		refused(http.StatusNotFound)
+	case "unknown version", "broken escape", "two hosts", "carriage return in a value": // there is no body either
+		x.status, x.outcome = http.StatusBadRequest, "client_error"
+	case "expectation":
+		x.status, x.outcome, x.calls, x.closed = http.StatusOK, "ok", 1, false
+	}
+	return x
+}
+
 // TestOddRequests sends what is odd as HTTP. After each, the gateway still serves, and there is one trace for each call that
 // reached the pipeline.
-func TestOddRequests(t *testing.T) {
+func TestOddRequests(t *testing.T) { onPlanes(t, oddRequests) }
+
+func oddRequests(t *testing.T, p Plane) {
 	for _, x := range wireCases() {
+		if p.Name() == "envoy" {
+			x = atEnvoy(x)
+		}
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
 			u := StartUpstream(t, Respond(200, jsonMedia, chatAnswer))
-			gw := startOne(t, badConfig(u.URL))
-			got, closed := sendRawThenEOF(t, gw.URL, x.raw, x.closed)
+			gw := startOn(t, p, badConfig(u.URL))
+			got, closed := sendRawThenEOF(t, gw.ClientURL(), x.raw, x.closed)
 			if got.status != x.status || x.closed != closed {
 				t.Errorf("got status %d, closed %v (%v); want %d, closed %v: %s", got.status, closed, got.err, x.status, x.closed, got.body)
 			}
@@ -150,9 +178,11 @@ func TestOddRequests(t *testing.T) {
 					t.Errorf("a header was injected: %v", r.Header)
 				}
 			}
-			after := send(t.Context(), newClient(t), "POST", gw.URL+"/openai/v1/chat/completions", chatBody, nil)
+			after := send(t.Context(), newClient(t), "POST", gw.ClientURL()+"/openai/v1/chat/completions", chatBody, nil)
 			equal(t, "status of the next call", after.status, 200)
-			gw.Trace(t)
+			if n := len(gw.Traces(t, 1)); n > 1 && (n > 2 || !x.maybe) {
+				t.Errorf("%d traces ended, want 1", n)
+			}
 		})
 	}
 }

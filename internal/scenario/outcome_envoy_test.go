@@ -91,3 +91,45 @@ func TestProcessorGone(t *testing.T) {
 		})
 	}
 }
+
+// TestBreaker has more calls at a time than limits.connections allows one provider behind Envoy: what is too much is refused at once,
+// with a whole trace, and the others go on.
+func TestBreaker(t *testing.T) {
+	release := make(chan struct{})
+	u := StartUpstream(t, Respond(200, jsonMedia, chatAnswer), Do(func(x *Exchange) {
+		<-release
+		x.Write(ResponseText(200, jsonMedia, chatAnswer))
+		x.keep = true
+	}))
+	gw := startOn(t, Envoy{}, openAIConfig(u)+"limits: {connections: 1}\n")
+	client := h2cClient(t)
+	if got := send(t.Context(), client, "POST", gw.ClientURL()+"/r"+openAIChat, chatBody, nil); got.status != 200 {
+		t.Fatalf("status %d: %v", got.status, got.err)
+	}
+	gw.Trace(t) // all calls come in this one connection
+	ended := make(chan answer, 8)
+	for range cap(ended) {
+		go func() { ended <- send(t.Context(), client, "POST", gw.ClientURL()+"/r"+openAIChat, chatBody, nil) }()
+	}
+	refused := outcome{status: 502, outcome: "upstream_error", errorType: "connect", attempts: []string{"connect"}, server: -1, contains: []string{`"code":"connect"`}}
+	first := <-ended
+	refused.checkAnswer(t, &first)
+	traces := gw.Traces(t, 1)
+	refused.checkTrace(t, traces[0])
+	close(release)
+	good := 0
+	for range cap(ended) - 1 {
+		if got := <-ended; got.status == 200 {
+			good++
+		}
+	}
+	if good == 0 {
+		t.Error("no call went on")
+	}
+	for len(traces) < cap(ended) {
+		traces = append(traces, gw.Traces(t, 1)...)
+	}
+	for _, spans := range traces {
+		checkTree(t, spans)
+	}
+}
