@@ -64,6 +64,9 @@ func bearer(key string) http.Header { return one("Authorization", "Bearer "+key)
 func keyedCases() (out []credentialCase) {
 	for _, name := range provider.Names() {
 		p, _ := provider.Lookup(name)
+		if p.Plain {
+			continue // no LLM provider: what its clients put into the query is theirs, and Envoy may carry their calls alone
+		}
 		x := credentialCase{name: name + " with our key", backend: "provider: " + name + ", key: " + ownKey + ", project: p, location: l",
 			send: http.Header{"Authorization": {"Bearer " + callerKey}, "X-Api-Key": {callerKey}, "Api-Key": {callerKey}, "X-Goog-Api-Key": {callerKey},
 				"Proxy-Authorization": {"Basic " + callerKey}}}
