@@ -1,13 +1,15 @@
 package extproc
 
 import (
+	"bytes"
+
 	"google.golang.org/grpc/encoding"
 	encodingproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// answer is a ProcessingResponse. It and what is in it stay the sender's: they are read before SendMsg returns.
+// answer is a ProcessingResponse. It and what is in it stay the sender's: they are read before SendMsg returns, a lasting body excepted.
 type answer struct {
 	kind kind // what it answers
 
@@ -20,6 +22,7 @@ type answer struct {
 	hasBody bool   // the body takes the place of the one that came, or is a part of what goes on
 	body    []byte // streamed, when it answers a response's
 	last    bool   // end_of_stream, when it is streamed
+	lasting bool   // nobody changes the body any more, so that it can be sent from where it lies
 
 	status  int // of an immediate reply
 	details string
@@ -63,8 +66,10 @@ func (a *answer) marshal() mem.BufferSlice {
 	if len(a.body) <= smallBody {
 		return mem.BufferSlice{mem.SliceBuffer(append(a.append(make([]byte, 0, size+len(a.body))), a.body...))}
 	}
-	body := make([]byte, len(a.body))
-	copy(body, a.body)
+	body := a.body
+	if !a.lasting {
+		body = bytes.Clone(body)
+	}
 	return mem.BufferSlice{mem.SliceBuffer(a.append(make([]byte, 0, size))), mem.SliceBuffer(body)}
 }
 

@@ -128,7 +128,7 @@ func outgoing(o *gateway.Outgoing, shown *message) *answer {
 		a.putAll(k, v)
 	}
 	if len(o.Body) > 0 || !shown.last || hasBody(o.Method) {
-		a.replace, a.hasBody, a.body = true, true, o.Body
+		a.replace, a.hasBody, a.body, a.lasting = true, true, o.Body, true
 		a.metadata = appendTexts(nil, xds.Namespace, "content_length", strconv.Itoa(len(o.Body)))
 	}
 	return a
