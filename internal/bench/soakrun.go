@@ -48,9 +48,11 @@ type soakReport struct {
 
 // soak has a soak at p, and looks at p so many times, the first once all streams are open, the last when they begin to end.
 func (p *plane) soak(o *soakOptions, looks int) (*soakReport, error) {
-	warm := soakOptions{streams: 8, pace: o.pace / 10, cut: 1} // of which Envoy's access logs tell: their streams stay
-	if err := soak(p.addr, &warm).err(); err != nil {
-		return nil, err
+	// Envoy keeps the connections that as many streams take, and its access logs a stream each once there was something to tell.
+	for _, warm := range []soakOptions{{streams: o.streams, pace: o.pace / 5}, {streams: 8, pace: o.pace / 5, cut: 1}} {
+		if err := soak(p.addr, &warm).err(); err != nil {
+			return nil, err
+		}
 	}
 	time.Sleep(exportPatience)
 	before, err := p.settle(nil)
