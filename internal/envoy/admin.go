@@ -77,6 +77,32 @@ func (p *Process) Idle(ctx context.Context) error {
 	}
 }
 
+// warmPatience bounds the wait for names that are looked up; what takes longer is in use when it is found.
+const warmPatience = 5 * time.Second
+
+// Warm waits until the child uses all clusters that it was told of: one with a name is not in use before that was looked up. It waits
+// five seconds at most, for a name that nobody answers for is no error of the others.
+func (p *Process) Warm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, warmPatience)
+	defer cancel()
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for {
+		text, err := p.ask(ctx, http.MethodGet, `/stats?filter=^cluster_manager\.warming_clusters$`)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("warm: %w", err)
+		}
+		if _, n, _ := strings.Cut(strings.TrimSpace(text), ": "); n == "0" {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 // busy is the number of requests that run and of bytes that wait for clients, the administration's own left out.
 func (p *Process) busy(ctx context.Context) (int64, error) {
 	text, err := p.ask(ctx, http.MethodGet, `/stats?filter=^http\..*\.downstream_(rq_active|cx_tx_bytes_buffered)$`)

@@ -168,7 +168,7 @@ func (s *Server) start(ctx context.Context, g *ir.Gateway, r *xds.Resources) err
 		return err
 	}
 	child, err := envoy.Start(&envoy.Options{Binary: s.o.Envoy.Path, Bootstrap: text, Dir: s.dir, LogLevel: s.o.LogLevel, Concurrency: s.o.Concurrency,
-		DrainTime: g.Shutdown.Drain, Environment: variables(g), Log: s.o.Log, Stdout: s.o.Stdout})
+		DrainTime: g.Shutdown.Drain, Environment: xds.Environment(g), Log: s.o.Log, Stdout: s.o.Stdout})
 	if err != nil {
 		return err
 	}
@@ -197,20 +197,8 @@ func (s *Server) start(ctx context.Context, g *ir.Gateway, r *xds.Resources) err
 		return err
 	}
 	s.child = child
+	s.control.Warm = child.Warm
 	return nil
-}
-
-// variables are those of Envoy's environment that g has Envoy write into its spans.
-func variables(g *ir.Gateway) []string {
-	var names []string
-	if t := g.Envoy.Tracing; t != nil {
-		for i := range t.Attributes {
-			if v := t.Attributes[i].Environment; v != "" {
-				names = append(names, v)
-			}
-		}
-	}
-	return names
 }
 
 // ended is called when the last call of an old configuration has ended.

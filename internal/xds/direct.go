@@ -290,7 +290,7 @@ func escaped(s string) string { return strings.ReplaceAll(s, `\`, `\\`) }
 func directMutations(r *ir.Route, be *backend) *mutationv3.Mutations {
 	m := &mutationv3.Mutations{RequestMutations: []*rulesv3.HeaderMutation{
 		set("x-request-id", "%REQ("+strings.ToUpper(RequestIDHeader)+")%", corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD),
-		removePrefix("x-spanway-"), removePrefix("x-envoy-"), removePrefix("x-forwarded-"), remove("forwarded"), remove("x-real-ip"),
+		removePrefix("x-spanway-"), removePrefix("x-envoy-"), removePrefix("x-forwarded-"), remove("forwarded"), remove("x-real-ip"), remove("proxy-authorization"),
 	}}
 	if !be.Key.Passthrough {
 		for _, name := range provider.CredentialHeaders() {

@@ -55,7 +55,7 @@ routes:
 		want       []string // in the body
 		not        []string
 	}{
-		{"a plain server", "/a//b%2Fc?x=1&key=k", http.Header{"Authorization": {"Bearer x"}, "X-Request-Id": {"mine"}, "X-B": {"b"}, "X-Spanway-Route": {"chat"}, "X-Forwarded-For": {"1.2.3.4"}}, 200,
+		{"a plain server", "/a//b%2Fc?x=1&key=k", http.Header{"Authorization": {"Bearer x"}, "X-Request-Id": {"mine"}, "X-B": {"b"}, "X-Spanway-Route": {"chat"}, "X-Forwarded-For": {"1.2.3.4"}, "Proxy-Authorization": {"Bearer y"}}, 200,
 			[]string{"POST /a//b%2Fc?x=1&key=k " + host + "\n", "X-Request-Id: mine\r\n", "X-A: 50%\r\n", "{}"},
 			[]string{"Bearer", "X-B:", "X-Spanway", "X-Envoy", "X-Forwarded"}},
 		{"an exact path", "/v1/health", nil, 200, []string{"POST / "}, nil},
@@ -120,6 +120,7 @@ func TestChangeUnderLoad(t *testing.T) {
 	a, b := server(), server()
 	f := startFleet(t)
 	listen := free(t)
+	b.URL = strings.Replace(b.URL, "127.0.0.1", "localhost", 1) // a name has to be looked up
 	config := func(s *httptest.Server, name string) string {
 		return fmt.Sprintf("listen: %s\nbackends: {%s: {provider: http, url: %q}}\nroutes: [{name: %[2]s, to: %[2]s}]\n", listen, name, s.URL)
 	}

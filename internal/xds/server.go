@@ -21,6 +21,10 @@ import (
 // Server tells Envoys their configuration by the aggregated discovery service, in its state-of-the-world form. All Envoys get the
 // same. It is safe for concurrent use; publications are made one after the other.
 type Server struct {
+	// Warm waits until Envoy uses all clusters that it has accepted: one with a name to look up is not used before. nil = nobody
+	// waits. It is set before Publish is called.
+	Warm func(ctx context.Context) error
+
 	log   *slog.Logger
 	cache cachev3.SnapshotCache
 
@@ -75,8 +79,12 @@ func (s *Server) Publish(ctx context.Context, r *Resources) error {
 		all := union(r, s.offered)
 		steps = []*Resources{{Clusters: all.Clusters, Listeners: s.offered.Listeners, Routes: s.offered.Routes, Secrets: s.offered.Secrets}, all}
 	}
-	for _, step := range steps {
-		if err := s.offer(ctx, step); err != nil {
+	for i, step := range steps {
+		err := s.offer(ctx, step)
+		if err == nil && i+1 < len(steps) && s.Warm != nil {
+			err = s.Warm(ctx)
+		}
+		if err != nil {
 			if s.offered != nil {
 				_, again := s.set(s.offered)
 				err = errors.Join(err, again)
