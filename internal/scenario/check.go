@@ -80,7 +80,7 @@ type checker struct {
 	spans    []Span
 	problems []string
 	gaps     time.Duration // bound of what is unexplained
-	status   int64 // that the client got; 0 = none
+	status   int64         // that the client got; 0 = none
 	attempts int64
 }
 
