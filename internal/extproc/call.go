@@ -268,7 +268,7 @@ func (x *session) lost(err error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.phase != over {
-		for deadline := time.Now().Add(lastWordPatience); !x.logged && x.phase != over; {
+		for deadline := time.Now().Add(wordPatience); !x.logged && x.phase != over; {
 			left := time.Until(deadline)
 			if left <= 0 {
 				break

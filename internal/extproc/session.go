@@ -13,12 +13,9 @@ import (
 )
 
 // wordPatience is how long the access log may take to say why an attempt or a call ended. It mostly has said so before it is asked, and
-// on a machine that has time it is milliseconds late. A call's trace waits for it, and an attempt after one that got no answer.
-const wordPatience = 500 * time.Millisecond
-
-// lastWordPatience is how long it may take to say who ended a call that broke off. Nobody waits for that but the trace: on a machine
-// that has no time for anything, 500 ms were not enough for one of 1,200 such calls.
-const lastWordPatience = 2 * time.Second
+// on a machine that has time it is milliseconds late. A call's trace waits for it, and an attempt after one that got no answer. On a
+// machine that has no time for anything, 500 ms were not enough for one of 1,200 calls that broke off, nor for every first attempt.
+const wordPatience = 2 * time.Second
 
 // phase is how far a call has come.
 type phase uint8
