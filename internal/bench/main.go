@@ -20,6 +20,7 @@ type options struct {
 	only    string
 	workers int
 	streams int
+	pace    time.Duration
 	profile string
 	model   string
 }
@@ -33,6 +34,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "throughput, latency, memory, long or envoy; default all these; or soak")
 	flag.IntVar(&o.workers, "workers", 16, "connections of the closed-loop load")
 	flag.IntVar(&o.streams, "streams", 5000, "open streams of the memory measurement and of the soak")
+	flag.DurationVar(&o.pace, "pace", 500*time.Millisecond, "between two chunks of a stream of the soak")
 	flag.StringVar(&o.profile, "profile", "", "only write a CPU profile of the gateway, traces exported, to this file; with -only envoy, of it behind Envoy")
 	flag.StringVar(&o.model, "model", "unary", "what is profiled: unary, stream, burst or paced")
 	flag.StringVar(&role.role, "role", "", "internal: what this process plays")

@@ -80,7 +80,11 @@ func envoyThroughput(o *options, planes []*plane) error {
 // envoyRounds measures each plane in turn, several times, and returns the medians. The first round warms up.
 func envoyRounds(o *options, planes []*plane, model string, size int) ([]envoySample, error) {
 	all := make([][]envoySample, len(planes))
-	for round := range o.rounds + 1 {
+	rounds := o.rounds + 1
+	if o.quick {
+		rounds = 1
+	}
+	for round := range rounds {
 		for i, p := range planes {
 			one, err := p.sample(o, model, size)
 			if err != nil {

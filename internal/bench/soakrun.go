@@ -117,7 +117,7 @@ func (r *soakReport) err() error {
 func soakAll(o *options, f *roleFlags) error {
 	return withPlanes([]*plane{soakPlane(f)}, f, func(planes []*plane) error {
 		for _, so := range []soakOptions{{}, {leave: 0.05, cut: 0.05}} {
-			so.streams, so.time, so.pace = o.streams, o.time, soakPace
+			so.streams, so.time, so.pace = o.streams, o.time, o.pace
 			fmt.Printf("%d streams at a time for %v, %.0f %% of clients leave, %.0f %% of providers cut\n", so.streams, so.time, 100*so.leave, 100*so.cut)
 			r, err := planes[0].soak(&so, soakLooks)
 			if err != nil {
@@ -138,7 +138,5 @@ func soakAll(o *options, f *roleFlags) error {
 	})
 }
 
-const (
-	soakPace  = 500 * time.Millisecond
-	soakLooks = 7
-)
+// soakLooks is how often a soak is looked at.
+const soakLooks = 7
