@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spanway/spanway/internal/envoy"
 )
@@ -122,6 +123,36 @@ func TestExtprocDies(t *testing.T) {
 		t.Errorf("the provider was called without its key: %v", provider.keys)
 	}
 	second.stop(t)
+}
+
+// TestExtprocHangs: a processor that answers nothing costs a call the configured time, then the call fails as it does without one.
+// What was begun is not carried out when the processor goes on.
+func TestExtprocHangs(t *testing.T) {
+	provider := newKeyed(t)
+	e := startStatic(t, fmt.Sprintf("telemetry: {traces: []}\nbackends: {a: {provider: openai, url: %q, key: k}}\n"+
+		"routes: [{match: {path: /v1}, to: a, retry: {backoff: {base: 1ms, max: 10ms}}}]\nenvoy: {messageTimeout: 500ms}\n", provider.URL+"/v1"), "", "127.0.0.1:1")
+	p := start(t, e.args...)
+	p.expect(t, `config   `)
+	url, c := e.url+"/v1/chat/completions", client(t)
+	if a := ask(t.Context(), c, url, hello); a.status != 200 {
+		t.Fatalf("before: %+v", a)
+	}
+	p.signal(t, syscall.SIGSTOP)
+	before := provider.count("k")
+	for range 3 {
+		a := ask(t.Context(), c, url, hello)
+		if a.err != nil || a.status/100 != 5 || !strings.Contains(a.body, `"error":{`) || a.took < 400*time.Millisecond || a.took > hang {
+			t.Errorf("while it hangs: %+v", a)
+		}
+	}
+	p.signal(t, syscall.SIGCONT)
+	if a := ask(t.Context(), c, url, hello); a.status != 200 {
+		t.Errorf("when it goes on: %+v", a)
+	}
+	if n := provider.count("k") - before; n != 1 {
+		t.Errorf("the provider was called %d times, want once", n)
+	}
+	p.stop(t)
 }
 
 // TestExtprocRefuses: a socket that is in use, or is none, is left alone.

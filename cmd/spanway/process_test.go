@@ -167,6 +167,13 @@ func (p *process) kill() {
 	<-p.ended
 }
 
+func (p *process) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // alive reports whether process pid runs. One that ended and that nobody has waited for does not.
 func alive(pid int) bool {
 	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {

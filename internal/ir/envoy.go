@@ -9,6 +9,8 @@ import (
 type Envoy struct {
 	Tracing    *EnvoyTracing // nil = it does not trace
 	AccessLogs []EnvoyLog
+	// MessageTimeout bounds the processor's answer to one message, what the configuration lets it wait for others aside.
+	MessageTimeout time.Duration
 }
 
 // EnvoyTracing is Envoy's OpenTelemetry tracing.
@@ -96,7 +98,7 @@ func envoyExport(endpoint, protocol string, timeout time.Duration, tls *clientTL
 }
 
 func (f *envoyFile) envoy(o *LoadOptions, service string) Envoy {
-	var out Envoy
+	out := Envoy{MessageTimeout: f.MessageTimeout}
 	if t := f.Tracing; t != nil {
 		out.Tracing = t.tracing(o, service)
 	}

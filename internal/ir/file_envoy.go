@@ -10,6 +10,9 @@ type envoyFile struct {
 	Tracing *envoyTracingFile `conf:"tracing" unset:"Envoy does not trace; Spanway's own SERVER span stands in"`
 	// Access logs that Envoy writes, at most 16.
 	AccessLog []envoyLogFile `conf:"accessLog,accessLogs"`
+	// How long the processor may take to answer one message before the call fails. Where guards and pauses between attempts may
+	// take longer by their own settings, it is raised above that.
+	MessageTimeout time.Duration `conf:"messageTimeout" default:"60s" min:"100ms" max:"1h"`
 }
 
 // envoyTracingFile is Envoy's OpenTelemetry tracing. Percentages are of calls, and decided one after the other.

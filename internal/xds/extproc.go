@@ -30,12 +30,11 @@ const (
 // connectionID is Envoy's word for the number of the client's connection.
 const connectionID = "%CONNECTION_ID%"
 
-// messagePatience is the least time that the processor has for a message; answerMargin is what it gets beyond the time that
-// the configuration lets it wait for others; maxPatience is the most that Envoy can be told.
+// answerMargin is the most that the processor gets beyond the time that the configuration lets it wait for others; maxPatience is the most
+// that Envoy can be told.
 const (
-	messagePatience = 60 * time.Second
-	answerMargin    = 10 * time.Second
-	maxPatience     = time.Hour
+	answerMargin = 10 * time.Second
+	maxPatience  = time.Hour
 )
 
 // messageTimeout is how long the processor may take to answer: guards that ask services, one after the other, are its longest
@@ -52,7 +51,7 @@ func (b *build) messageTimeout() time.Duration {
 		}
 		longest = max(longest, sum, r.Retry.BackoffMax)
 	}
-	return min(max(messagePatience, longest+answerMargin), maxPatience)
+	return min(max(b.g.Envoy.MessageTimeout, longest+min(longest, answerMargin)), maxPatience)
 }
 
 // requestAttributes are what R is told of a request beside its head; responseAttributes what it is told of a response.
