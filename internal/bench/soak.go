@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,7 +123,7 @@ func (w *soakWorker) stream(req []byte, leave, cut bool) {
 	case leave && errors.Is(err, errEnough):
 		w.left.Add(1)
 		w.hangUp()
-	case cut && err != nil && n > 0: // Envoy drops what it has not got back from the processor
+	case cut && err != nil && (n > 0 || strings.Contains(err.Error(), " 502 ")): // Envoy drops what it has not got back from the processor
 		w.cut.Add(1)
 		w.hangUp()
 	case !leave && !cut && err == nil && n == soakChunks*chunkData+endData:

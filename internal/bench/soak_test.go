@@ -12,7 +12,7 @@ import (
 
 var (
 	soakStreams = flag.Int("soak.streams", 200, "streams of TestSoak at a time")
-	soakTime    = flag.Duration("soak.time", 4*time.Second, "how long each part of TestSoak goes")
+	soakTime    = flag.Duration("soak.time", 2*time.Second, "how long each part of TestSoak goes")
 )
 
 // TestMain plays a part when this binary was started as one.
@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 			leave, cut float64
 		}{{"well", 0, 0}, {"broken", 0.05, 0.05}} {
 			t.Run(c.name, func(t *testing.T) {
-				o := soakOptions{streams: *soakStreams, time: *soakTime, pace: 50 * time.Millisecond, leave: c.leave, cut: c.cut}
+				o := soakOptions{streams: *soakStreams, time: *soakTime, pace: 200 * time.Millisecond, leave: c.leave, cut: c.cut}
 				r, err := planes[0].soak(&o, 2)
 				if err != nil {
 					t.Fatal(err)
