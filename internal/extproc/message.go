@@ -59,8 +59,11 @@ func (m *message) unmarshal(data mem.BufferSlice) error {
 func (m *message) decode(b []byte, owned bool) error {
 	clear(m.fields)
 	*m = message{fields: m.fields[:0], attributes: m.attributes[:0], piece: m.piece}
-	ok := eachField(b, func(n protowire.Number, v []byte, _ uint64, _ int) bool {
-		switch k := kind(n); k {
+	ok := eachField(b, func(t tag, v []byte, _ uint64, _ int) bool {
+		if t&typeBits != tag(protowire.BytesType) {
+			return true
+		}
+		switch k := kind(t >> 3); k {
 		case requestHead, responseHead:
 			m.kind = k
 			return m.head(v)
@@ -83,9 +86,25 @@ func (m *message) decode(b []byte, owned bool) error {
 // fieldAttributes is the field attributes of ProcessingRequest: map<string, google.protobuf.Struct>.
 const fieldAttributes kind = 9
 
-// eachField calls f for each field of b with its number, its bytes or its number as a value, and where in b it ends: bytes are its last
+// tag is a field's number and wire type as they stand before it (protobuf encoding, Message Structure). A field of a known number and
+// another type is an unknown one.
+type tag uint64
+
+const typeBits tag = 7
+
+// The tags of fields by number: of bytes and messages, of integers, and of doubles.
+const (
+	bytes1 tag = 1<<3 | tag(protowire.BytesType)
+	bytes2 tag = 2<<3 | tag(protowire.BytesType)
+	bytes3 tag = 3<<3 | tag(protowire.BytesType)
+	int2   tag = 2<<3 | tag(protowire.VarintType)
+	int3   tag = 3<<3 | tag(protowire.VarintType)
+	fixed2 tag = 2<<3 | tag(protowire.Fixed64Type)
+)
+
+// eachField calls f for each field of b with its tag, its bytes or its number as a value, and where in b it ends: bytes are its last
 // ones. It reports whether b is well formed and f took all.
-func eachField(b []byte, f func(n protowire.Number, v []byte, x uint64, end int) bool) bool {
+func eachField(b []byte, f func(t tag, v []byte, x uint64, end int) bool) bool {
 	for at := 0; at < len(b); {
 		num, typ, n := protowire.ConsumeTag(b[at:])
 		if n < 0 {
@@ -107,7 +126,7 @@ func eachField(b []byte, f func(n protowire.Number, v []byte, x uint64, end int)
 		if n < 0 {
 			return false
 		}
-		if at += n; !f(num, v, x, at) {
+		if at += n; !f(tag(protowire.EncodeTag(num, typ)), v, x, at) {
 			return false
 		}
 	}
@@ -116,11 +135,11 @@ func eachField(b []byte, f func(n protowire.Number, v []byte, x uint64, end int)
 
 // head takes an HttpHeaders.
 func (m *message) head(b []byte) bool {
-	return eachField(b, func(n protowire.Number, v []byte, x uint64, _ int) bool {
-		switch n {
-		case 1:
+	return eachField(b, func(t tag, v []byte, x uint64, _ int) bool {
+		switch t {
+		case bytes1:
 			return m.headerMap(v)
-		case 3:
+		case int3:
 			m.last = x != 0
 		}
 		return true
@@ -136,8 +155,8 @@ func (m *message) headerMap(b []byte) bool {
 	if m.fields == nil {
 		m.fields = make([]field, 0, usualFields)
 	}
-	return eachField(b, func(n protowire.Number, v []byte, _ uint64, end int) bool {
-		return n != 1 || m.header(v, text[end-len(v):end])
+	return eachField(b, func(t tag, v []byte, _ uint64, end int) bool {
+		return t != bytes1 || m.header(v, text[end-len(v):end])
 	})
 }
 
@@ -145,13 +164,13 @@ func (m *message) headerMap(b []byte) bool {
 func (m *message) header(b []byte, text string) bool {
 	var f field
 	raw := ""
-	ok := eachField(b, func(n protowire.Number, v []byte, _ uint64, end int) bool {
-		switch s := text[end-len(v) : end]; n {
-		case 1:
+	ok := eachField(b, func(t tag, v []byte, _ uint64, end int) bool {
+		switch s := text[end-len(v) : end]; t {
+		case bytes1:
 			f.name = s
-		case 2:
+		case bytes2:
 			f.value = s
-		case 3:
+		case bytes3:
 			raw = s
 		}
 		return true
@@ -165,18 +184,18 @@ func (m *message) header(b []byte, text string) bool {
 
 // part takes an HttpBody.
 func (m *message) part(b []byte, owned bool) bool {
-	return eachField(b, func(n protowire.Number, v []byte, x uint64, _ int) bool {
+	return eachField(b, func(t tag, v []byte, x uint64, _ int) bool {
 		switch {
-		case n == 1 && owned:
+		case t == bytes1 && owned:
 			m.body = v
-		case n == 1 && m.kind == requestBody:
+		case t == bytes1 && m.kind == requestBody:
 			m.body = bytes.Clone(v)
-		case n == 1:
+		case t == bytes1:
 			m.body = append(m.piece[:0], v...)
 			if cap(m.body) <= maxPiece {
 				m.piece = m.body
 			}
-		case n == 2:
+		case t == int2:
 			m.last = x != 0
 		}
 		return true
@@ -194,13 +213,13 @@ type attribute struct {
 // add takes what one filter tells, an entry of the map: a google.protobuf.Struct by the filter's name.
 func (a *attributes) add(b []byte) bool {
 	text := string(b)
-	return eachField(b, func(n protowire.Number, v []byte, _ uint64, end int) bool {
-		if n != 2 {
+	return eachField(b, func(t tag, v []byte, _ uint64, end int) bool {
+		if t != bytes2 {
 			return true
 		}
 		at := text[end-len(v) : end]
-		return eachField(v, func(n protowire.Number, v []byte, _ uint64, end int) bool {
-			return n != 1 || a.entry(v, at[end-len(v):end])
+		return eachField(v, func(t tag, v []byte, _ uint64, end int) bool {
+			return t != bytes1 || a.entry(v, at[end-len(v):end])
 		})
 	})
 }
@@ -208,16 +227,16 @@ func (a *attributes) add(b []byte) bool {
 // entry takes one of a Struct's fields, which is text in b: its name, and a google.protobuf.Value.
 func (a *attributes) entry(b []byte, text string) bool {
 	var one attribute
-	ok := eachField(b, func(n protowire.Number, v []byte, _ uint64, end int) bool {
+	ok := eachField(b, func(t tag, v []byte, _ uint64, end int) bool {
 		s := text[end-len(v) : end]
-		if n == 1 {
+		if t == bytes1 {
 			one.name = s
 		}
-		return n != 2 || eachField(v, func(n protowire.Number, v []byte, x uint64, end int) bool {
-			switch n {
-			case 2:
+		return t != bytes2 || eachField(v, func(t tag, v []byte, x uint64, end int) bool {
+			switch t {
+			case fixed2:
 				one.number = math.Float64frombits(x)
-			case 3:
+			case bytes3:
 				one.text = s[end-len(v) : end]
 			}
 			return true
