@@ -84,7 +84,7 @@ func (x *session) stopFor(r gateway.Reason) gateway.Segment {
 	return gateway.Segment{Reply: v.Reply, End: true}
 }
 
-// why is why the attempt that is made got no answer, as far as is known within the access log's patience.
+// why is why the attempt that is made got no answer, as far as is known within the access log's patience; "" when ctx ends before.
 func (x *session) why(ctx context.Context) gateway.Reason {
 	n, cluster := x.n, x.server.clusters.of(x.attempt.Backend)
 	for deadline := time.Now().Add(wordPatience); ; {
@@ -100,6 +100,9 @@ func (x *session) why(ctx context.Context) gateway.Reason {
 			break
 		}
 		x.wait(ctx, left)
+	}
+	if ctx.Err() != nil {
+		return ""
 	}
 	if x.phase != over {
 		if d := x.attempt.Outgoing().HeadTimeout; d > 0 && time.Since(x.begun) >= d {
@@ -120,7 +123,7 @@ func (x *session) advance(ctx context.Context, n int, pause bool) bool {
 		if !x.judged {
 			at := x.n
 			r := x.why(ctx)
-			if x.phase != attempting || x.n != at || x.judged {
+			if r == "" || x.phase != attempting || x.n != at || x.judged {
 				continue
 			}
 			x.judge(x.attempt.Failed(r))
