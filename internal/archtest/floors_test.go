@@ -42,6 +42,7 @@ var floors = []floor{
 	{"internal/provider", 2, nil, "the table puts dialects behind names"},
 	{"internal/console", 2, nil, "the terminal shows records"},
 	{"internal/xds", 3, nil, "what Envoy is told follows from the configuration alone, whichever process asks"},
+	{"internal/translate", 3, nil, "what objects mean follows from the objects alone, wherever they come from"},
 	{"internal/gateway", 3, nil, "the pipeline is driven by a data plane and knows none"},
 	{"internal/reload", 4, nil, "what all data planes do with a new configuration, none does by itself"},
 	{"internal/proxy", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},

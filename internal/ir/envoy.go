@@ -9,8 +9,23 @@ import (
 type Envoy struct {
 	Tracing    *EnvoyTracing // nil = it does not trace
 	AccessLogs []EnvoyLog
+	HTTP       EnvoyHTTP
 	// MessageTimeout bounds the processor's answer to one message, what the configuration lets it wait for others aside.
 	MessageTimeout time.Duration
+}
+
+// EnvoyHTTP is what Envoy's HTTP connection managers do. The zero value is what Spanway does by itself.
+type EnvoyHTTP struct {
+	Upgrades           []string // protocols that a connection may be upgraded to, such as websocket
+	UseRemoteAddress   Opt[bool]
+	XFFTrustedHops     uint32
+	ServerHeader       string        // Overwrite, AppendIfAbsent or PassThrough; "" = PassThrough
+	StreamIdleTimeout  time.Duration // 0 = the routes' own
+	IdleTimeout        time.Duration // of a connection; 0 = Spanway's own
+	HealthPath         string        // answered by Envoy with status 200, with 503 while it drains; "" = none
+	PreserveHeaderCase bool          // of HTTP/1
+	AcceptHTTP10       Opt[bool]
+	DefaultHost        string // for HTTP/1.0; "" = localhost
 }
 
 // EnvoyTracing is Envoy's OpenTelemetry tracing.
@@ -31,10 +46,12 @@ type EnvoyTracing struct {
 
 // EnvoyExport is an OTLP receiver that Envoy sends to.
 type EnvoyExport struct {
-	Endpoint string        // http://host:port or https://host:port, with a path for http
-	Protocol string        // grpc or http/protobuf
-	Timeout  time.Duration // of one export
-	TLS      ClientTLS
+	Endpoint  string        // http://host:port or https://host:port, with a path for http
+	Endpoints []string      // as Backend.Endpoints
+	Authority string        // of its requests; "" = Endpoint's host
+	Protocol  string        // grpc or http/protobuf
+	Timeout   time.Duration // of one export
+	TLS       ClientTLS
 }
 
 // EnvoyAttribute is an attribute of Envoy's spans. Exactly one of Literal, Header, Environment and Metadata is set.
@@ -56,10 +73,35 @@ type EnvoyMetadata struct {
 
 // EnvoyLog is an access log. Exactly one of File, GRPC and OTel is set.
 type EnvoyLog struct {
-	File  *EnvoyFileLog
-	GRPC  *EnvoyGRPCLog
-	OTel  *EnvoyOTelLog
-	Match string // a CEL expression of Envoy's; "" = all calls
+	File   *EnvoyFileLog
+	GRPC   *EnvoyGRPCLog
+	OTel   *EnvoyOTelLog
+	Match  string          // a CEL expression of Envoy's; "" = all calls
+	Filter *EnvoyLogFilter // beside Match; nil = all calls
+}
+
+// EnvoyLogFilter chooses the calls of an access log (kgateway's AccessLogFilter). Exactly one field is set.
+type EnvoyLogFilter struct {
+	Status, Duration *EnvoyComparison // of the response's status; of the milliseconds it took
+	NotHealthCheck   bool
+	Traceable        bool // only calls that are traced
+	Header           *HeaderMatch
+	ResponseFlags    []string // Envoy's short names; an empty list that is not nil = any flag
+	GRPCStatus       *EnvoyGRPCStatus
+	CEL              string
+	And, Or          []EnvoyLogFilter // two or more
+}
+
+// EnvoyComparison compares a number.
+type EnvoyComparison struct {
+	Op    string // EQ, GE, LE
+	Value uint32
+}
+
+// EnvoyGRPCStatus holds for the statuses, or for all others.
+type EnvoyGRPCStatus struct {
+	Statuses []string // such as CANCELED
+	Exclude  bool
 }
 
 // EnvoyFileLog is an access log in a file.
@@ -71,7 +113,9 @@ type EnvoyFileLog struct {
 
 // EnvoyGRPCLog is an access log that a server of Envoy's access log service gets.
 type EnvoyGRPCLog struct {
-	Endpoint                                          string // http://host:port or https://host:port
+	Endpoint                                          string   // http://host:port or https://host:port
+	Endpoints                                         []string // as Backend.Endpoints
+	Authority                                         string   // as EnvoyExport.Authority
 	TLS                                               ClientTLS
 	Name                                              string
 	RequestHeaders, ResponseHeaders, ResponseTrailers []string // beside those that are always there

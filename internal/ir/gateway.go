@@ -35,14 +35,22 @@ type Listener struct {
 
 // ServerTLS is a listener's certificate.
 type ServerTLS struct {
-	CertFile, KeyFile string // PEM, read again when they change
-	ClientCAFile      string // "" = clients need no certificate
-	MinVersion        string // "1.2" (default) or "1.3"
+	CertFile, KeyFile string    // PEM, read again when they change; "" = Pairs are all
+	Pairs             []KeyPair // further certificates, by content; of all, the one is used that has the name that the client asks for, else the first
+	ClientCAFile      string    // "" = clients need no certificate
+	MinVersion        string    // "1.2" (default) or "1.3"
+}
+
+// KeyPair is a certificate with its key, in PEM.
+type KeyPair struct {
+	Cert string
+	Key  Secret
 }
 
 // ClientTLS is how a TLS server that we call is verified.
 type ClientTLS struct {
-	CAFile             string // PEM; "" = the system's roots
+	CAFile             string // PEM; "" = CA
+	CA                 string // PEM, the text itself; "" with no CAFile: the system's roots
 	CertFile, KeyFile  string // client certificate
 	ServerName         string // SNI and the name that is verified; "" = the host
 	InsecureSkipVerify bool
@@ -66,6 +74,8 @@ type Backend struct {
 	Provider   string            // a row of the provider table
 	As         string            // gen_ai.provider.name in place of the provider's own; ""
 	URL        string            // scheme, host, port and base path; "" = the provider's own
+	Endpoints  []string          // host:port, host an IP address: where to connect to in place of URL's host, one like the other; nil = URL's host
+	Broken     string            // why nobody can be asked: attempts at it end with status 500 before they begin; "" = it is whole
 	Path       string            // replaces the whole upstream path; ""
 	Model      string            // the model sent upstream, whatever the client named; ""
 	Models     map[string]string // aliases: client's name → name sent upstream
@@ -157,7 +167,8 @@ type Match struct {
 	Regex   string // RE2, the whole path
 	Methods []string
 	Headers []HeaderMatch
-	Models  []string // exact, or with * for any run of characters
+	Query   []HeaderMatch // parameters of the query: their names are compared as they are; of several values the first counts
+	Models  []string      // exact, or with * for any run of characters
 }
 
 // HeaderMatch holds when a header has a value.
@@ -170,9 +181,15 @@ type HeaderMatch struct {
 // Route sends the calls it matches to backends. The most specific match wins: exact path, then longest prefix, then regex;
 // among equals hosts, methods, headers, models count; then the order of the file.
 type Route struct {
-	Name     string
-	Match    Match
-	Groups   [][]Target // groups in order of preference; within a group by weight
+	Name      string
+	Listeners []string // names of those whose calls it takes; nil = of all
+	Match     Match
+	Groups    [][]Target // groups in order of preference; within a group by weight. None with Redirect or Direct
+	Redirect  *Redirect  // answers in place of backends
+	Direct    *Direct    // likewise
+	Rewrite   Rewrite
+	// Known says how clients speak at paths that are no API's. The zero value leaves such calls as they are.
+	Known    Known
 	Retry    Retry
 	Timeout  Timeout
 	Policies []Policy
@@ -188,6 +205,38 @@ type Route struct {
 	Lossy bool
 	// FailOpen has Envoy send calls on as they came while the processor is dead.
 	FailOpen bool
+}
+
+// Redirect sends clients elsewhere (Gateway API, HTTPRequestRedirectFilter). What it does not set stays as the client asked.
+type Redirect struct {
+	Scheme, Host string      // "" = the request's
+	Port         int         // 0 = the well-known one of Scheme, without Scheme the listener's
+	Path, Prefix Opt[string] // the whole path, or what stands for the matched prefix; not both
+	Status       int         // 301, 302, 303, 307 or 308
+}
+
+// Direct is an answer of the gateway's own.
+type Direct struct {
+	Status int // 200…599
+	Body   string
+}
+
+// Rewrite changes where a request goes at the backend. Backends with an API of models ignore all but Path and Prefix where those
+// leave a path that is known to them; their host is always their own.
+type Rewrite struct {
+	Path, Prefix Opt[string] // the whole path, or what stands for the matched prefix; not both
+	KeepPath     bool        // without them: the path goes as the client sent it, its matched prefix with it
+	Host         string      // of the request; "" = the backend's, or the client's with KeepHost
+	KeepHost     bool
+}
+
+// Known says what calls are whose path tells nothing. Gateways that set the provider's path themselves have such routes.
+type Known struct {
+	// Any takes a POST at any path for the chat API of the provider of the first target, unless the path, or an end of it that begins
+	// at a slash, is that of an API which the gateway knows.
+	Any bool
+	// Stream has providers whose path says so (Gemini, Vertex AI) stream.
+	Stream bool
 }
 
 // HeaderEdits change a message's header fields, in this order: what Remove names goes, Set replaces, Add comes beside what is
@@ -232,10 +281,28 @@ type Timeout struct {
 
 // Policy is one step of a route's pipeline: exactly one field is set.
 type Policy struct {
-	Guard *Guard
+	Guard    *Guard
+	Enrich   *Enrich
+	Defaults []FieldDefault
 }
 
-// Guard is a prompt guard: exactly one of Regex and Webhook is set.
+// Enrich puts messages around those of the client, in whatever dialect it speaks. Dialects that have instructions beside the
+// messages get those of the roles system and developer there.
+type Enrich struct {
+	Prepend, Append []Message
+}
+
+// Message is a message of a conversation.
+type Message struct{ Role, Content string } // the role in lower case: system, developer, user, assistant
+
+// FieldDefault is a top-level field of the client's request body.
+type FieldDefault struct {
+	Field    string
+	Value    string // JSON
+	Override bool   // set it even where the client did; without it only where the field is absent
+}
+
+// Guard is a prompt guard: exactly one of Regex, Webhook and Moderation is set.
 type Guard struct {
 	Name     string // the span's name
 	Request  string // "mask", "reject", of a webhook "check", or "" = not checked
@@ -243,6 +310,18 @@ type Guard struct {
 	Regex    *RegexGuard
 	Webhook  *Webhook
 	Reject   Rejection
+
+	Moderation *Moderation
+}
+
+// Moderation is a moderation API of OpenAI's form that requests' texts are shown to.
+type Moderation struct {
+	URL     string // base, to which /moderations is added; default https://api.openai.com/v1
+	Model   string // default omni-moderation-latest
+	Key     Credential
+	Timeout time.Duration // default 5 s
+	Failure string        // as Webhook.Failure
+	TLS     ClientTLS
 }
 
 // Webhook is a service that is asked about texts.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -142,7 +143,7 @@ func sameListener(a, b *ir.Listener) bool {
 	if a.Protocol != b.Protocol || (a.TLS == nil) != (b.TLS == nil) {
 		return false
 	}
-	return a.TLS == nil || *a.TLS == *b.TLS
+	return a.TLS == nil || reflect.DeepEqual(a.TLS, b.TLS)
 }
 
 func (s *Server) serve(o bound) {
