@@ -4,6 +4,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // GatewayParameters says how the pods of a Gateway are deployed. A GatewayClass refers to one for all its Gateways, a Gateway
@@ -105,6 +106,14 @@ type KubeParameters struct {
 	// +optional
 	Agentgateway *AgentGateway `json:"agentgateway,omitempty"`
 
+	// HorizontalPodAutoscaler adjusts the number of pods, in place of deployment.replicas; none if absent. Only Spanway has it.
+	// +optional
+	HorizontalPodAutoscaler *Autoscaler `json:"horizontalPodAutoscaler,omitempty"`
+
+	// PodDisruptionBudget bounds how many pods may be away at a time for upkeep of nodes; none if absent. Only Spanway has it.
+	// +optional
+	PodDisruptionBudget *DisruptionBudget `json:"podDisruptionBudget,omitempty"`
+
 	// FloatingUserID leaves runAsUser out of all security contexts, as OpenShift wants it.
 	// +optional
 	FloatingUserID *bool `json:"floatingUserId,omitempty"`
@@ -130,6 +139,41 @@ type DeploymentParameters struct {
 	// Strategy is how pods are replaced (releases from 2.1 on).
 	// +optional
 	Strategy *appsv1.DeploymentStrategy `json:"strategy,omitempty"`
+}
+
+// Autoscaler adjusts the number of pods to their use of the processor.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",message="minReplicas must not be greater than maxReplicas"
+type Autoscaler struct {
+	// MinReplicas is the least number of pods; 1 if absent.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
+
+	// MaxReplicas is the greatest number of pods.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	MaxReplicas int32 `json:"maxReplicas"`
+
+	// TargetCPUUtilizationPercentage is the mean use that is aimed at, in percent of what the containers request; 80 if absent.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	TargetCPUUtilizationPercentage *int32 `json:"targetCPUUtilizationPercentage,omitempty"`
+}
+
+// DisruptionBudget bounds how many pods may be away at a time, as a number or in percent.
+//
+// +kubebuilder:validation:ExactlyOneOf=minAvailable;maxUnavailable
+type DisruptionBudget struct {
+	// MinAvailable is how many pods are there at least.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	MinAvailable *intstr.IntOrString `json:"minAvailable,omitempty"`
+
+	// MaxUnavailable is how many pods are away at most.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 }
 
 // Image is a container image. What is left out is as for the controller's own image.
