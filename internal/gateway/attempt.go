@@ -126,6 +126,12 @@ func (a *Attempt) build() error {
 	if r != nil {
 		a.model = a.target.modelOf(r)
 	}
+	if err := a.nameless(); err != nil {
+		return err
+	}
+	if c.route.conf.Known.Any && b.conf.APIVersion != "" {
+		query = dropParameter(query, "api-version")
+	}
 	a.endpoint, a.native = b.endpoint(c, a.model)
 	if a.api == "" {
 		a.native = true

@@ -92,6 +92,10 @@ func (c *Call) recognise() {
 		return
 	}
 	h := &c.llm.Head
+	if c.route != nil && c.route.conf.Known.Any && h.Method == http.MethodPost {
+		c.recogniseAny()
+		return
+	}
 	if c.route != nil && strings.Trim(h.Path, "/") == "" && h.Method == http.MethodPost {
 		h.Path = c.barePath()
 	}
@@ -245,7 +249,7 @@ func (c *Call) selectRoute() *Reply {
 		if r.match.model(model) {
 			if r != c.route {
 				rest := strings.TrimSuffix(r.match.strip(c.in.Head.Path), "/")
-				if c.route = r; rest != "" {
+				if c.route = r; rest != "" && !r.conf.Known.Any {
 					c.llm.Head.Path = rest
 				}
 			}

@@ -86,13 +86,16 @@ func (c *Call) takeCredential() {
 }
 
 // dropKey removes the parameter key, in which Gemini's clients may bring a credential, from a raw query.
-func dropKey(query string) string {
-	if !strings.Contains(query, "key=") {
+func dropKey(query string) string { return dropParameter(query, "key") }
+
+// dropParameter removes the parameter called name from a raw query.
+func dropParameter(query, name string) string {
+	if !strings.Contains(query, name+"=") {
 		return query
 	}
 	kept := ""
 	for part := range strings.SplitSeq(query, "&") {
-		if !strings.HasPrefix(part, "key=") {
+		if k, _, ok := strings.Cut(part, "="); !ok || k != name {
 			if kept != "" {
 				kept += "&"
 			}

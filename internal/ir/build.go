@@ -194,6 +194,7 @@ func (r *routeFile) route(o *LoadOptions) Route {
 		StreamUsage: r.StreamUsage,
 		Lossy:       r.Lossy == "allow",
 		FailOpen:    r.FailOpen,
+		Known:       Known{Any: r.AnyPath != "", Stream: r.AnyPath == "stream"},
 	}
 	if r.RateLimit != nil {
 		out.RateLimit = RateLimit(*r.RateLimit)

@@ -203,6 +203,10 @@ type routeFile struct {
 	Name string `conf:"name" unset:"the path of its match"`
 	// Which calls: every part that is set must hold.
 	Match matchFile `conf:"match"`
+	// What a POST is whose path is that of no API: chat is a call of the chat API of the first target's provider, at whatever path, and
+	// stream likewise, with its answer streamed where the provider's path says so (gemini, vertexai, bedrock). A path that ends as an
+	// API's does is a call of that API, whatever stands before. Such calls need a model: the client's or the backend's.
+	AnyPath string `conf:"anyPath" enum:"chat,stream" unset:"it passes through to the provider's API, below its base path"`
 	// The one backend: short for one target.
 	To string `conf:"to"`
 	// Groups of targets in order of preference; within a group by weight. A group of one may be written without brackets.

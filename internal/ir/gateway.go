@@ -235,7 +235,7 @@ type Known struct {
 	// Any takes a POST at any path for the chat API of the provider of the first target, unless the path, or an end of it that begins
 	// at a slash, is that of an API which the gateway knows.
 	Any bool
-	// Stream has providers whose path says so (Gemini, Vertex AI) stream.
+	// Stream has providers stream whose path says so (Gemini, Vertex AI, Bedrock), where the client's path does not.
 	Stream bool
 }
 

@@ -27,6 +27,8 @@ func (v *validator) plain(field string, r *routeFile) {
 		v.add(field+".policies", Problem{Message: "policies look at calls of models, and http has none"})
 	case len(r.Match.Models) > 0:
 		v.add(field+".match.models", Problem{Message: "calls to http name no model"})
+	case r.AnyPath != "":
+		v.add(field+".anyPath", Problem{Message: "says which calls are chats, and http has none"})
 	}
 }
 
@@ -46,6 +48,9 @@ func (v *validator) failOpen(field string, r *routeFile) {
 		return
 	case len(r.Match.Models) > 0:
 		refuse("the route depends on the model")
+		return
+	case r.AnyPath != "":
+		refuse("the route takes any path, and the provider does not")
 		return
 	}
 	for _, t := range r.everyTarget() {
