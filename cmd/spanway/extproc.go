@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/spanway/spanway/internal/envoy"
 	"github.com/spanway/spanway/internal/envoyplane"
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/ir"
@@ -15,7 +16,8 @@ import (
 type extprocFlags struct {
 	commonFlags
 
-	listen, demo, admin string
+	listen, demo, admin  string
+	envoyAdmin, drainKey string
 }
 
 func extprocCommand() *cobra.Command {
@@ -44,6 +46,10 @@ shutdown.drain, recorded traces are flushed. Take Envoy out of rotation first.`,
 	fl.StringVar(&f.listen, "listen", defaultProcessor, "where to listen for Envoy: unix:PATH or HOST:PORT")
 	fl.StringVar(&f.demo, "demo", defaultDemo, "where to serve the built-in demo provider, for a configuration that has it")
 	fl.StringVar(&f.admin, "admin", "", "address of health and metrics in place of the configuration's; off: none")
+	fl.StringVar(&f.envoyAdmin, "envoy-admin", "", "Envoy's administration interface, unix:PATH or HOST:PORT, by which --drain-key drains it")
+	fl.StringVar(&f.drainKey, "drain-key", "", "drain Envoy on GET /drain/KEY?after=DURATION of the admin address and answer when its calls have ended, "+
+		"for the end of a pod")
+	cmd.MarkFlagsRequiredTogether("envoy-admin", "drain-key")
 	return cmd
 }
 
@@ -55,6 +61,9 @@ func runExtproc(cmd *cobra.Command, f *extprocFlags) error {
 	r.env.DemoURL = "http://" + f.demo
 	defer r.stopDemo()
 	p := envoyplane.NewProcessor(r.log, f.listen, f.admin)
+	if f.drainKey != "" {
+		p.DrainWith(envoy.NewAdmin(f.envoyAdmin), f.drainKey)
+	}
 	r.plane = &processorPlane{Processor: p, runner: r, demo: f.demo}
 	r.about = func() []fact { return []fact{{"extproc", p.Address()}} }
 	return r.run(cmd.Context())

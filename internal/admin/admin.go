@@ -1,10 +1,12 @@
-// Package admin serves what operators ask a gateway: /healthz, /readyz and /metrics, whichever data plane carries its traffic.
+// Package admin serves what operators ask a gateway: /healthz, /readyz, /metrics and, where it is wanted, /drain, whichever data plane carries its traffic.
 // [Server.Listen] takes an address and [Server.Serve] answers there; in between a data plane can give up without having
 // changed anything.
 package admin
 
 import (
+	"cmp"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +29,12 @@ const (
 type Server struct {
 	// Ready is asked by /readyz; nil is never. It is set before Serve and must be safe for concurrent use.
 	Ready func() bool
+	// Drain is asked by /drain/KEY?after=DURATION, which a pod's end may call first: it takes the gateway out of rotation, goes on
+	// serving for that long, and returns when its calls have ended. nil = there is no such path. It is set before Serve and must be
+	// safe for concurrent use.
+	Drain func(after time.Duration) error
+	// DrainKey is what /drain wants to be told: others who reach the address must not end the gateway. "" = there is no such path.
+	DrainKey string
 	// Log gets what goes wrong.
 	Log *slog.Logger
 
@@ -109,7 +117,31 @@ func (s *Server) handler() http.Handler {
 			say(w, http.StatusServiceUnavailable, "no metrics yet")
 		}
 	})
+	if s.Drain != nil && s.DrainKey != "" {
+		mux.HandleFunc("GET /drain/{key}", s.drain)
+	}
 	return mux
+}
+
+// maxAfter bounds how long a gateway that is to end is asked to go on.
+const maxAfter = 10 * time.Minute
+
+func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
+	if subtle.ConstantTimeCompare([]byte(r.PathValue("key")), []byte(s.DrainKey)) != 1 {
+		say(w, http.StatusForbidden, "wrong key")
+		return
+	}
+	after, err := time.ParseDuration(cmp.Or(r.FormValue("after"), "0s"))
+	if err != nil || after < 0 || after > maxAfter {
+		say(w, http.StatusBadRequest, "after: want a duration from 0s to "+maxAfter.String())
+		return
+	}
+	if err := s.Drain(after); err != nil {
+		s.Log.Warn("not drained", "error", err)
+		say(w, http.StatusInternalServerError, "not drained, see the log")
+		return
+	}
+	say(w, http.StatusOK, "drained")
 }
 
 func say(w http.ResponseWriter, status int, text string) {

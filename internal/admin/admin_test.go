@@ -1,12 +1,14 @@
 package admin_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -94,5 +96,32 @@ func TestServerMoves(t *testing.T) {
 	}
 	if status, _ := get(t, "http://"+second+"/healthz"); status != 0 {
 		t.Error("without an address it still answers")
+	}
+}
+
+func TestDrain(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	var after time.Duration
+	var fault error
+	s := admin.Server{Log: slog.New(slog.DiscardHandler), DrainKey: "k", Drain: func(d time.Duration) error { after = d; return fault }}
+	ln, err := s.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Serve("127.0.0.1:0", ln)
+	defer s.Close()
+	url := "http://" + s.Address()
+	if status, body := get(t, url+"/drain/other?after=3s"); status != 403 || after != 0 {
+		t.Errorf("wrong key: %d %q, drained after %v", status, body, after)
+	}
+	if status, body := get(t, url+"/drain/k?after=3"); status != 400 || after != 0 {
+		t.Errorf("wrong duration: %d %q", status, body)
+	}
+	if status, body := get(t, url+"/drain/k?after=3s"); status != 200 || body != "drained\n" || after != 3*time.Second {
+		t.Errorf("%d %q, after %v", status, body, after)
+	}
+	fault = errors.New("secret place")
+	if status, body := get(t, url+"/drain/k"); status != 500 || strings.Contains(body, "secret") || after != 0 {
+		t.Errorf("failed: %d %q, after %v", status, body, after)
 	}
 }

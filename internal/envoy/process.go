@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -53,10 +52,11 @@ type Options struct {
 
 // Process is an Envoy that is kept running. It is safe for concurrent use.
 type Process struct {
+	*Admin
+
 	o      Options
 	socket string
 	config string
-	admin  *http.Client
 
 	pid      atomic.Int64 // 0 = none runs
 	live     atomic.Bool
@@ -77,13 +77,7 @@ func Start(o *Options) (*Process, error) {
 	if err := os.WriteFile(p.config, o.Bootstrap, 0o600); err != nil {
 		return nil, fmt.Errorf("envoy: %w", err)
 	}
-	p.admin = &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", p.socket)
-		},
-	}}
+	p.Admin = NewAdmin("unix:" + p.socket)
 	started := make(chan error, 1)
 	go p.keep(started)
 	if err := <-started; err != nil {
@@ -128,7 +122,6 @@ func (p *Process) Ready(ctx context.Context) error {
 func (p *Process) Stop() {
 	p.once.Do(func() { close(p.stop) })
 	<-p.done
-	p.admin.CloseIdleConnections()
 }
 
 // keep runs the child again and again, and says once how the first start went. The thread is the goroutine's own: the child ends
@@ -180,9 +173,9 @@ func (p *Process) stopping() bool {
 	}
 }
 
-// indiscreet are the components of Envoy's log that write the heads and bodies of requests, credentials included, at the levels
+// Indiscreet are the components of Envoy's log that write the heads and bodies of requests, credentials included, at the levels
 // debug or trace.
-var indiscreet = []string{"http", "http2", "ext_proc"}
+func Indiscreet() []string { return []string{"http", "http2", "ext_proc"} }
 
 func (p *Process) command(says io.Writer) *exec.Cmd {
 	admin := fmt.Sprintf("admin: {address: {pipe: {path: %q, mode: 384}}}", p.socket) // 0600; merged over the bootstrap
@@ -193,7 +186,7 @@ func (p *Process) command(says io.Writer) *exec.Cmd {
 	case "warning":
 		args = append(args, "--component-log-level", "misc:error") // which warns about fields that are younger than others
 	case "debug", "trace":
-		args = append(args, "--component-log-level", strings.Join(indiscreet, ":info,")+":info")
+		args = append(args, "--component-log-level", strings.Join(Indiscreet(), ":info,")+":info")
 	}
 	if p.o.Concurrency > 0 {
 		args = append(args, "--concurrency", strconv.Itoa(p.o.Concurrency))

@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/spanway/spanway/internal/admin"
+	"github.com/spanway/spanway/internal/envoy"
 	"github.com/spanway/spanway/internal/extproc"
 	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/telemetry"
+	"github.com/spanway/spanway/internal/xds"
 )
 
 // Processor is what an Envoy asks that runs elsewhere, with a bootstrap of "spanway translate". Its methods are for one goroutine.
@@ -28,6 +30,8 @@ type Processor struct {
 	listen  string
 	ln      net.Listener // nil before the first Apply
 	ready   atomic.Bool
+	drain   sync.Once
+	drained error // the result of drain
 	wg      sync.WaitGroup
 	log     *slog.Logger
 }
@@ -68,6 +72,32 @@ func (p *Processor) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.
 	p.admin.Serve(at, operators)
 	p.ready.Store(true)
 	return p.server.Apply(ctx, g, compiled, t)
+}
+
+// DrainWith lets whoever knows key have this processor's Envoy drained, whose administration interface is a, by GET /drain/KEY of the
+// admin server. It is called before the first Apply.
+func (p *Processor) DrainWith(a *envoy.Admin, key string) {
+	p.admin.DrainKey = key
+	p.admin.Drain = func(after time.Duration) error {
+		p.drain.Do(func() { p.drained = drain(a, after) })
+		return p.drained
+	}
+}
+
+// drainPatience is how long the calls of an Envoy that drains may go on.
+const drainPatience = 30 * time.Second
+
+// drain takes an Envoy out of rotation, goes on for a while, and waits for its calls and for its last spans to be on their way.
+func drain(a *envoy.Admin, after time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), after+drainPatience)
+	defer cancel()
+	if err := a.Leave(ctx); err != nil {
+		return err
+	}
+	time.Sleep(after)
+	err := a.Drain(ctx)
+	time.Sleep(xds.TraceFlush + xds.TraceFlush/2)
+	return err
 }
 
 // URLs are none: clients reach Envoy.
