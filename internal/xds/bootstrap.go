@@ -24,10 +24,18 @@ import (
 type Boot struct {
 	// Admin is where Envoy's admin interface listens: unix:PATH or HOST:PORT; "" = nowhere.
 	Admin string
-	// Node is the name by which a Server knows this Envoy.
+	// Node is the name by which a Server knows this Envoy; its option --service-node goes before it.
 	Node string
+	// Role is what a Server of several configurations knows by which of them is this Envoy's, the field role of the node's
+	// metadata; "" = the Server has but one.
+	Role string
 	// Control is where a Server listens: unix:PATH or HOST:PORT. Dynamic needs it.
 	Control string
+	// TLS protects Control; nil = nothing does.
+	TLS *ControlTLS
+	// Ready is where /ready tells whether Envoy has its configuration, beside HealthPath, and Stats where /metrics has its metrics
+	// for Prometheus: HOST:PORT, for Dynamic with an Admin; "" = nowhere. [::] is IPv4's interfaces too.
+	Ready, Stats string
 	// Connections bounds the open connections of clients, all listeners together; 0 = only each listener has its bound. A reload
 	// does not change it.
 	Connections int64
@@ -57,15 +65,15 @@ func Dynamic(o Boot) (*bootstrapv3.Bootstrap, error) {
 		return nil, err
 	}
 	var w build
-	control := w.grpcCluster(controlCluster, o.Control)
+	control := w.controlCluster(&o)
+	b.StaticResources = &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{control}}
+	w.operators(&o, b)
 	if w.err != nil {
 		return nil, w.err
 	}
-	b.StaticResources = &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{control}}
-	b.DynamicResources = &bootstrapv3.Bootstrap_DynamicResources{LdsConfig: ads(), CdsConfig: ads(), AdsConfig: &corev3.ApiConfigSource{
+	b.DynamicResources = &bootstrapv3.Bootstrap_DynamicResources{LdsConfig: o.discovered(), CdsConfig: o.discovered(), AdsConfig: &corev3.ApiConfigSource{
 		ApiType: corev3.ApiConfigSource_GRPC, TransportApiVersion: corev3.ApiVersion_V3, SetNodeOnFirstMessageOnly: true,
-		GrpcServices: []*corev3.GrpcService{{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{
-			EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: controlCluster}}}}}}
+		GrpcServices: []*corev3.GrpcService{o.controlService()}}}
 	return b, nil
 }
 
@@ -75,6 +83,9 @@ func (o *Boot) bootstrap() (*bootstrapv3.Bootstrap, error) {
 		node = "spanway"
 	}
 	b := &bootstrapv3.Bootstrap{Node: &corev3.Node{Id: node, Cluster: "spanway"}}
+	if o.Role != "" {
+		b.Node.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{RoleField: structpb.NewStringValue(o.Role)}}
+	}
 	if path, ok := strings.CutPrefix(o.Admin, "unix:"); ok {
 		b.Admin = &bootstrapv3.Admin{Address: pipe(path)}
 	} else if o.Admin != "" {

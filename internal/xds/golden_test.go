@@ -22,6 +22,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/spanway/spanway/internal/envoy"
 	"github.com/spanway/spanway/internal/ir"
@@ -124,7 +125,7 @@ func bootstrap(t testing.TB, config []byte) *bootstrapv3.Bootstrap {
 	return b
 }
 
-func printed(t testing.TB, b *bootstrapv3.Bootstrap) []byte {
+func printed(t testing.TB, b proto.Message) []byte {
 	t.Helper()
 	out, err := xds.YAML(b)
 	if err != nil {

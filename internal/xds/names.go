@@ -32,6 +32,9 @@ const (
 	RoleU = "U" // of an attempt: a filter of its cluster
 )
 
+// RoleField is the field of an Envoy's node metadata that holds Boot.Role.
+const RoleField = "role"
+
 // Namespaces of dynamic metadata that the processor sets.
 const (
 	Namespace = "spanway"      // call (R): the call's id; content_length (U): of the attempt's body, a string
@@ -56,6 +59,9 @@ const (
 	processorCluster = "spanway.processor"
 	noneCluster      = "spanway.none" // no host: where a call goes that has no plan
 	controlCluster   = "spanway.control"
+	adminCluster     = "spanway.admin" // Envoy's own administration interface
+	readyListener    = "spanway.ready"
+	statsListener    = "spanway.stats"
 	collectorCluster = "spanway.collector"
 	routesName       = "spanway"
 )
