@@ -78,6 +78,7 @@ func (e *Engine) Snapshot() *Snapshot { return e.state.Load().snapshot }
 type Incoming struct {
 	Head     llm.Head // Path whole; Header is read, never changed, until Close
 	Host     string
+	Listener string // the configuration's name of it, or its address there
 	Scheme   string
 	Protocol string // 1.0, 1.1 or 2
 	Client   string // address:port
@@ -98,7 +99,7 @@ func (e *Engine) Open(ctx context.Context, in *Incoming) *Call {
 	}
 	c.llm = llm.Call{ID: callID(), Head: in.Head}
 	c.serverSpan()
-	c.routes = c.state.snapshot.routes.find(c.routesBuf[:0], &in.Head, in.Host)
+	c.routes = c.state.snapshot.routes.find(c.routesBuf[:0], &in.Head, in.Listener, in.Host)
 	if len(c.routes) > 0 {
 		c.route = c.routes[0]
 		c.llm.Head.Path = c.route.match.strip(in.Head.Path)

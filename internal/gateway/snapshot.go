@@ -28,7 +28,7 @@ type Snapshot struct {
 	// requests are signed, so that Call.Attempt may, when it needs credentials.
 	Blocking bool
 
-	routes   routes
+	routes   *routes
 	prices   *prices
 	inbounds []llm.Inbound
 }
@@ -88,6 +88,7 @@ func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
 		s.Backends, byName[b.Name] = append(s.Backends, b), b
 		s.Blocking = s.Blocking || b.signer != nil
 	}
+	list := make([]*Route, len(g.Routes))
 	for i := range g.Routes {
 		r, err := compileRoute(&g.Routes[i], byName, g.Telemetry.Capture == "messages")
 		if err != nil {
@@ -96,9 +97,9 @@ func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
 		for _, p := range r.policies {
 			s.Blocking = s.Blocking || p.Blocking()
 		}
-		s.routes.add(r)
+		list[i] = r
 	}
-	s.routes.seal()
+	s.routes = newRoutes(list, g.Listeners)
 	return s, nil
 }
 

@@ -23,8 +23,9 @@ type file struct {
 	Telemetry telemetryFile `conf:"telemetry"`
 	// Places that answer LLM calls, by name: letters, digits, ".", "_" and "-".
 	Backends map[string]backendFile `conf:"backends" unset:"those of the default configuration"`
-	// Which calls go where. The most specific match wins: exact path, then longest prefix, then regex; then the more parts a
-	// match has; then the order of the file.
+	// Which calls go where. The most specific match wins: by host, an exact one before the longest wildcard before none; then by path,
+	// exact before the longest prefix before a regex; then one with methods, with more headers, with more parameters of the query,
+	// with models; then the order of the file. Where no route under a host matches, those of the next host have their turn.
 	Routes []routeFile `conf:"routes" unset:"those of the default configuration, without backends"`
 	// Prices of tokens by model, exact or with "*" for any run of characters. Calls of a model with a price have their cost on the
 	// span. The exact name wins, then the pattern with the most characters beside "*". None are built in: prices change, and a

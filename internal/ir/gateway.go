@@ -167,7 +167,7 @@ type Match struct {
 	Regex   string // RE2, the whole path
 	Methods []string
 	Headers []HeaderMatch
-	Query   []HeaderMatch // parameters of the query: their names are compared as they are; of several values the first counts
+	Query   []HeaderMatch // parameters of the query: name and value are compared as they stand there, encoded; of several values the first counts
 	Models  []string      // exact, or with * for any run of characters
 }
 
@@ -178,8 +178,9 @@ type HeaderMatch struct {
 	Regex string
 }
 
-// Route sends the calls it matches to backends. The most specific match wins: exact path, then longest prefix, then regex;
-// among equals hosts, methods, headers, models count; then the order of the file.
+// Route sends the calls it matches to backends. The most specific match wins: by host (exact, then the longest wildcard, then
+// none), under equal hosts as Match.Compare says, then by the order of the routes. Where nothing matches under a host, the routes of the next one have
+// their turn.
 type Route struct {
 	Name      string
 	Listeners []string // names of those whose calls it takes; nil = of all

@@ -23,6 +23,7 @@ type handler struct {
 	engine  *gateway.Engine
 	clients *clients
 	log     *slog.Logger
+	address string // of the listener, as configured
 	scheme  string
 	bodies  sync.Pool
 
@@ -33,7 +34,7 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in := gateway.Incoming{
 		Head: llm.Head{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header},
-		Host: r.Host, Scheme: h.scheme, Protocol: protocol(r), Client: r.RemoteAddr, Received: time.Now(),
+		Host: r.Host, Listener: h.address, Scheme: h.scheme, Protocol: protocol(r), Client: r.RemoteAddr, Received: time.Now(),
 	}
 	ctx := r.Context()
 	c := h.engine.Open(ctx, &in)

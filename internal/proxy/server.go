@@ -156,7 +156,7 @@ func (s *Server) serve(o bound) {
 	if o.tls != nil {
 		scheme = "https"
 	}
-	l.server.Handler = &handler{engine: s.keeper.Engine(), clients: &s.clients, log: s.log, scheme: scheme, patience: bodyPatience}
+	l.server.Handler = &handler{engine: s.keeper.Engine(), clients: &s.clients, log: s.log, address: o.conf.Address, scheme: scheme, patience: bodyPatience}
 	l.server.BaseContext = func(net.Listener) context.Context { return s.base }
 	l.server.ConnContext = rememberConn
 	l.server.Protocols = new(http.Protocols)
