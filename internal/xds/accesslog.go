@@ -23,8 +23,10 @@ import (
 const logFlush = 50 * time.Millisecond
 
 // callLogs tell the processor how each call ended that did not end well, and write the configuration's access logs.
-func (b *build) callLogs() []*accesslogv3.AccessLog {
-	out := []*accesslogv3.AccessLog{b.processorLog(CallLog)}
+func (b *build) callLogs() (out []*accesslogv3.AccessLog) {
+	if b.o.Processor != "" {
+		out = append(out, b.processorLog(CallLog))
+	}
 	for i := range b.g.Envoy.AccessLogs {
 		out = append(out, b.accessLog(&b.g.Envoy.AccessLogs[i]))
 	}
@@ -33,6 +35,9 @@ func (b *build) callLogs() []*accesslogv3.AccessLog {
 
 // attemptLogs tell the processor why each attempt failed.
 func (b *build) attemptLogs() []*accesslogv3.AccessLog {
+	if b.o.Processor == "" {
+		return nil
+	}
 	return []*accesslogv3.AccessLog{b.processorLog(AttemptLog, &tracingv3.CustomTag{
 		Tag: ConnectionTag, Type: &tracingv3.CustomTag_Value{Value: connectionID}})}
 }
@@ -53,7 +58,8 @@ func (b *build) accessLog(l *ir.EnvoyLog) *accesslogv3.AccessLog {
 	case l.GRPC != nil:
 		out = b.logger("envoy.access_loggers.http_grpc", &grpcv3.HttpGrpcAccessLogConfig{
 			CommonConfig: &grpcv3.CommonGrpcAccessLogConfig{LogName: l.GRPC.Name, TransportApiVersion: corev3.ApiVersion_V3,
-				GrpcService: b.collectorGRPC(&ir.EnvoyExport{Endpoint: l.GRPC.Endpoint, Protocol: "grpc", TLS: l.GRPC.TLS})},
+				GrpcService: b.collectorGRPC(&ir.EnvoyExport{Endpoint: l.GRPC.Endpoint, Endpoints: l.GRPC.Endpoints, Authority: l.GRPC.Authority,
+					Protocol: "grpc", TLS: l.GRPC.TLS})},
 			AdditionalRequestHeadersToLog: l.GRPC.RequestHeaders, AdditionalResponseHeadersToLog: l.GRPC.ResponseHeaders,
 			AdditionalResponseTrailersToLog: l.GRPC.ResponseTrailers})
 	case l.OTel != nil:

@@ -39,36 +39,49 @@ const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 // ClusterName is the name of a backend's cluster: NAME@HASH, eight hex digits of a hash over all that says which server is
 // reached and how (scheme http or https, host as in the Host header, http2 auto or h2c). A call that was planned before a reload
-// can so never send its credential to a new place.
+// can so never send its credential to a new place. At which addresses that server is at the moment (ir.Backend.Endpoints) is no part
+// of it: they change in place.
 func ClusterName(name, scheme, host, http2 string, t ir.ClientTLS) string {
 	h := fnv.New32a()
 	_, _ = fmt.Fprintf(h, "%q %q %q %q %q %q %q %t", // a hash takes every write
 		scheme, host, http2, t.CAFile, t.CertFile, t.KeyFile, t.ServerName, t.InsecureSkipVerify)
+	if t.CA != "" {
+		_, _ = fmt.Fprintf(h, " %q", t.CA) // likewise
+	}
 	return fmt.Sprintf("%s@%08x", name, h.Sum32())
 }
 
-// clusters are those of the backends, and of the processor.
+// clusters are those of the processor, of the backends if it sends calls to them, and of those to which calls go without it.
 func (b *build) clusters() []*clusterv3.Cluster {
+	if b.o.Processor == "" {
+		return b.direct
+	}
 	none := &clusterv3.Cluster{Name: noneCluster, ClusterDiscoveryType: static, LoadAssignment: &endpointv3.ClusterLoadAssignment{ClusterName: noneCluster}}
 	none.CircuitBreakers = b.breakers()
 	out := []*clusterv3.Cluster{none, b.processorCluster()}
-	for i := range b.g.Backends {
-		out = append(out, b.backendCluster(b.backends[b.g.Backends[i].Name]))
+	if b.asks() {
+		for i := range b.g.Backends {
+			out = append(out, b.backendCluster(b.backends[b.g.Backends[i].Name]))
+		}
 	}
 	return append(out, b.direct...)
 }
 
 var static = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 
-// backendCluster is that of a backend, whose attempts the processor makes.
+// backendCluster is that of a backend, whose attempts the processor makes. It never is without a host, as cluster says.
 func (b *build) backendCluster(be *backend) *clusterv3.Cluster {
-	return b.plainCluster(be.cluster, be, b.upstreamFilters())
+	c := b.plainCluster(be.cluster, be, b.upstreamFilters())
+	if len(c.LoadAssignment.Endpoints[0].LbEndpoints) == 0 {
+		c.LoadAssignment = assignment(be.cluster, nobody)
+	}
+	return c
 }
 
 // plainCluster is a cluster of be with filters.
 func (b *build) plainCluster(name string, be *backend, filters []*hcmv3.HttpFilter) *clusterv3.Cluster {
-	c := b.cluster(name, be.url.Hostname(), portOf(be.url))
-	c.AltStatName = be.Name
+	c := b.cluster(name, be.url.Hostname(), portOf(be.url), be.Endpoints)
+	c.AltStatName = statName(be.Name)
 	c.ConnectTimeout = durationpb.New(connectTimeout)
 	c.CircuitBreakers = b.breakers()
 	o := b.protocols(be)
@@ -80,19 +93,43 @@ func (b *build) plainCluster(name string, be *backend, filters []*hcmv3.HttpFilt
 	return c
 }
 
-// cluster is a cluster of one host: a fixed address, or a name to look up. A name that is not found leaves it with an address at
-// which nobody can listen: Envoy retries where a connection is refused, but not where a cluster has no host.
-func (b *build) cluster(name, host string, port uint32) *clusterv3.Cluster {
+// cluster is a cluster of the hosts at endpoints (host:port), of none where it is empty; without it, of one host: a fixed address, or a
+// name to look up. A name that is not found leaves it with an address at which nobody can listen: Envoy retries where a connection is
+// refused, but not where a cluster has no host.
+func (b *build) cluster(name, host string, port uint32, endpoints []string) *clusterv3.Cluster {
+	if endpoints != nil {
+		return &clusterv3.Cluster{Name: name, ClusterDiscoveryType: static, LoadAssignment: assignment(name, b.sockets(name, endpoints)...)}
+	}
 	c := &clusterv3.Cluster{Name: name, ClusterDiscoveryType: static, LoadAssignment: assignment(name, socket(host, port))}
 	if _, err := netip.ParseAddr(host); err != nil {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
-		nobody := assignment(name, socket("127.0.0.1", 0)).Endpoints[0]
-		nobody.Priority = 1
-		c.LoadAssignment.Endpoints = append(c.LoadAssignment.Endpoints, nobody)
+		last := assignment(name, nobody).Endpoints[0]
+		last.Priority = 1
+		c.LoadAssignment.Endpoints = append(c.LoadAssignment.Endpoints, last)
 	}
 	return c
 }
+
+// nobody is an address at which nobody can listen.
+var nobody = socket("127.0.0.1", 0)
+
+// sockets are the addresses of endpoints; who names theirs in errors.
+func (b *build) sockets(who string, endpoints []string) []*corev3.Address {
+	out := make([]*corev3.Address, 0, len(endpoints))
+	for _, e := range endpoints {
+		a, err := netip.ParseAddrPort(e)
+		if err != nil {
+			b.fail("%s: endpoint %q: want the IP address and the port of a host", who, e)
+			continue
+		}
+		out = append(out, socket(a.Addr().String(), uint32(a.Port())))
+	}
+	return out
+}
+
+// statName is name as a part of statistics' names, in which Envoy reads a dot as the part's end.
+func statName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // breakers bound what one cluster may hold, by limits.connections: Envoy's defaults (1024 requests, 3 retries at once) would
 // refuse calls that the native data plane carries.
@@ -153,7 +190,7 @@ func (b *build) grpcCluster(name, address string) *clusterv3.Cluster {
 			b.fail("%s: %w", name, err)
 			return nil
 		}
-		c = b.cluster(name, host, port)
+		c = b.cluster(name, host, port, nil)
 		h2.ConnectionKeepalive = &corev3.KeepaliveSettings{Interval: durationpb.New(pingInterval), Timeout: durationpb.New(pingTimeout)}
 	}
 	c.ConnectTimeout = durationpb.New(time.Second)
@@ -164,9 +201,12 @@ func (b *build) grpcCluster(name, address string) *clusterv3.Cluster {
 	return c
 }
 
-func assignment(name string, a *corev3.Address) *endpointv3.ClusterLoadAssignment {
-	return &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{
-		LbEndpoints: []*endpointv3.LbEndpoint{{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a}}}}}}}
+func assignment(name string, hosts ...*corev3.Address) *endpointv3.ClusterLoadAssignment {
+	group := &endpointv3.LocalityLbEndpoints{}
+	for _, a := range hosts {
+		group.LbEndpoints = append(group.LbEndpoints, &endpointv3.LbEndpoint{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a}}})
+	}
+	return &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{group}}
 }
 
 func socket(host string, port uint32) *corev3.Address {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/url"
+	"strings"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -22,7 +23,7 @@ const collectorTimeout = 5 * time.Second
 
 // collectorGRPC is the service of a collector by gRPC.
 func (b *build) collectorGRPC(e *ir.EnvoyExport) *corev3.GrpcService {
-	s := &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: b.collector(e)}}}
+	s := &corev3.GrpcService{TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: b.collector(e), Authority: e.Authority}}}
 	if e.Timeout > 0 {
 		s.Timeout = durationpb.New(e.Timeout)
 	}
@@ -31,7 +32,7 @@ func (b *build) collectorGRPC(e *ir.EnvoyExport) *corev3.GrpcService {
 
 // collectorHTTP is the service of a collector by HTTP, at path where its endpoint has none.
 func (b *build) collectorHTTP(e *ir.EnvoyExport, path string) *corev3.HttpService {
-	return &corev3.HttpService{HttpUri: &corev3.HttpUri{Uri: withPath(e.Endpoint, path), Timeout: durationpb.New(e.Timeout),
+	return &corev3.HttpService{HttpUri: &corev3.HttpUri{Uri: withPath(at(e.Authority, e.Endpoint), path), Timeout: durationpb.New(e.Timeout),
 		HttpUpstreamType: &corev3.HttpUri_Cluster{Cluster: b.collector(e)}}}
 }
 
@@ -48,7 +49,7 @@ func (b *build) collector(e *ir.EnvoyExport) string {
 	if b.collectors[name] != nil {
 		return name
 	}
-	c := b.cluster(name, u.Hostname(), portOf(u))
+	c := b.cluster(name, u.Hostname(), portOf(u), e.Endpoints)
 	c.AltStatName = collectorCluster
 	c.ConnectTimeout = durationpb.New(collectorTimeout)
 	c.CircuitBreakers = b.breakers()
@@ -69,6 +70,19 @@ func (b *build) collector(e *ir.EnvoyExport) string {
 	}
 	b.collectors[name] = c
 	return name
+}
+
+// at is endpoint, a URL, with another authority, if there is one: Envoy connects to the endpoint's cluster, whatever the URL says.
+func at(authority, endpoint string) string {
+	scheme, rest, _ := strings.Cut(endpoint, "://")
+	if authority == "" {
+		return endpoint
+	}
+	_, path, below := strings.Cut(rest, "/")
+	if below {
+		path = "/" + path
+	}
+	return scheme + "://" + authority + path
 }
 
 // collected are the clusters that collector made.

@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/provider"
 )
 
@@ -39,9 +40,24 @@ const (
 	always              // it never sees them
 )
 
+// decide finds how the routes' calls go.
+func (b *build) decide() {
+	for i := range b.g.Routes {
+		d := b.directness(&b.g.Routes[i])
+		if b.ways = append(b.ways, d); d != always && b.o.Processor == "" {
+			b.fail("route %q: its calls need the processor, and there is none", b.g.Routes[i].Name)
+		}
+	}
+}
+
+// asks reports whether the processor sends calls on: then any route can be its choice, for it knows of models, too.
+func (b *build) asks() bool {
+	return slices.ContainsFunc(b.ways, func(d directness) bool { return d != always })
+}
+
 // directness tells of r. What needs a credential of ours never goes on without the processor.
 func (b *build) directness(r *ir.Route) directness {
-	plain := len(r.Policies) == 0 && len(r.Match.Models) == 0
+	plain := len(r.Policies) == 0 && len(r.Match.Models) == 0 && len(targets(r)) > 0
 	for _, t := range targets(r) {
 		be := b.backends[t.Backend]
 		p, _ := provider.Lookup(be.Provider)
@@ -72,14 +88,17 @@ const climbing = `(?i).*(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:(?:/|\\|%2f|%5c).*)?`
 // directRoutes are the matches of all routes in the pipeline's order, if some route goes on without the processor: of the others
 // so that the more specific one wins.
 func (b *build) directRoutes() []*routev3.Route {
-	if !slices.ContainsFunc(b.g.Routes, func(r ir.Route) bool { return b.directness(&r) != never }) {
+	if !slices.ContainsFunc(b.ways, func(d directness) bool { return d != never }) {
 		return nil
 	}
 	climbs := b.unplannedRoute()
+	if b.o.Processor == "" {
+		climbs = refusal(llm.Errorf(http.StatusBadRequest, "invalid_path", "the path has a segment . or .."))
+	}
 	climbs.Name, climbs.Match = climbs.Name+" climbing", &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: climbing}}}
 	out := []*routev3.Route{climbs}
-	for _, r := range inOrder(b.g.Routes) {
-		d := b.directness(r)
+	for _, i := range inOrder(b.g.Routes) {
+		r, d := &b.g.Routes[i], b.ways[i]
 		route := b.unplannedRoute()
 		if d != never {
 			route = b.directRoute(r, d)
@@ -90,15 +109,15 @@ func (b *build) directRoutes() []*routev3.Route {
 	return out
 }
 
-// inOrder is routes as the pipeline tries them (internal/gateway, routes.find): exact paths, prefixes from the longest on, regular
+// inOrder is the numbers of routes as the pipeline tries them (internal/gateway, routes.find): exact paths, prefixes from the longest on, regular
 // expressions; of equal paths the one first that asks for more.
-func inOrder(routes []ir.Route) []*ir.Route {
-	out := make([]*ir.Route, len(routes))
+func inOrder(routes []ir.Route) []int {
+	out := make([]int, len(routes))
 	for i := range routes {
-		out[i] = &routes[i]
+		out[i] = i
 	}
-	slices.SortStableFunc(out, func(x, y *ir.Route) int {
-		a, b := &x.Match, &y.Match
+	slices.SortStableFunc(out, func(x, y int) int {
+		a, b := &routes[x].Match, &routes[y].Match
 		if c := class(a) - class(b); c != 0 {
 			return c
 		}
@@ -216,9 +235,11 @@ func (b *build) directRoute(r *ir.Route, d directness) *routev3.Route {
 	first := b.backends[targets(r)[0].Backend]
 	action.RegexRewrite = rewrite(&r.Match, first)
 	per := map[string]*anypb.Any{filterDirect: b.pack(&routev3.FilterConfig{Config: b.pack(&mutationv3.HeaderMutationPerRoute{Mutations: directMutations(r, first)})})}
-	if d == always {
+	switch {
+	case b.o.Processor == "":
+	case d == always:
 		per[filterR] = b.pack(&routev3.FilterConfig{Disabled: true})
-	} else {
+	default:
 		per[filterR] = b.pack(&routev3.FilterConfig{Config: b.pack(&extprocv3.ExtProcPerRoute{Override: &extprocv3.ExtProcPerRoute_Overrides{
 			Overrides: &extprocv3.ExtProcOverrides{FailureModeAllow: wrapperspb.Bool(true)}}})})
 	}
@@ -363,11 +384,10 @@ func (b *build) directClusters() []*clusterv3.Cluster {
 	var out []*clusterv3.Cluster
 	made := map[string]bool{}
 	for i := range b.g.Routes {
-		r := &b.g.Routes[i]
-		if b.directness(r) == never {
+		if b.ways[i] == never {
 			continue
 		}
-		for _, t := range targets(r) {
+		for _, t := range targets(&b.g.Routes[i]) {
 			if be := b.backends[t.Backend]; !made[be.Name] {
 				made[be.Name] = true
 				out = append(out, b.directCluster(be))

@@ -196,15 +196,15 @@ func pki(t testing.TB) string {
 	return certificates.dir
 }
 
-// issue makes a certificate of localhost and its key, in PEM.
-func issue(t testing.TB, name string) (cert, key []byte) {
+// issue makes a certificate of localhost, and of hosts, and its key, in PEM.
+func issue(t testing.TB, name string, hosts ...string) (cert, key []byte) {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, DNSNames: []string{"localhost"}}
+		IsCA: true, BasicConstraintsValid: true, DNSNames: append(hosts, "localhost")}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, k.Public(), k)
 	if err != nil {
 		t.Fatal(err)

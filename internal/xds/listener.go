@@ -102,10 +102,12 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 		AccessLog:                     b.callLogs(),
 		Tracing:                       b.tracing(),
 	}
-	if m.Tracing != nil {
+	if m.Tracing != nil && b.o.Processor != "" {
 		m.HttpFilters = append(m.HttpFilters, b.spanFilter())
 	}
-	m.HttpFilters = append(m.HttpFilters, b.processorR())
+	if b.o.Processor != "" {
+		m.HttpFilters = append(m.HttpFilters, b.processorR())
+	}
 	if len(b.direct) > 0 {
 		m.HttpFilters = append(m.HttpFilters, b.directFilters()...)
 	}

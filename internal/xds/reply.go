@@ -5,11 +5,13 @@ import (
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/spanway/spanway/internal/dialect/openai"
 	"github.com/spanway/spanway/internal/llm"
 	"github.com/spanway/spanway/internal/provider"
 )
@@ -17,7 +19,7 @@ import (
 // reply is what a client gets for an error of Envoy's own.
 type reply struct{ when, kind, message string }
 
-// replies are tried in order, for replies that are not the processor's.
+// replies are tried in order, for errors that are neither the processor's nor what a route itself answers.
 var replies = []reply{
 	{"response.code == 503", "gateway_unavailable", "the gateway cannot process calls at the moment"},
 	{"response.code == 413", "invalid_request_error", "the request body is larger than the gateway allows"},
@@ -36,7 +38,7 @@ func (b *build) localReplies() *hcmv3.LocalReplyConfig {
 		body := &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 			"message": structpb.NewStringValue(r.message), "type": structpb.NewStringValue(r.kind)}})}}
 		c.Mappers = append(c.Mappers, &hcmv3.ResponseMapper{
-			Filter:             b.cel("!response.code_details.startsWith('" + ReplyDetails + "') && " + r.when),
+			Filter:             b.cel("response.code >= 400 && !response.code_details.startsWith('" + ReplyDetails + "') && response.code_details != 'direct_response' && " + r.when),
 			BodyFormatOverride: &corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: body}},
 		})
 	}
@@ -58,6 +60,13 @@ func (b *build) cutReplies() (out []*hcmv3.ResponseMapper) {
 		})
 	}
 	return out
+}
+
+// refusal is a route that answers with e, in the error shape that clients of LLM APIs know.
+func refusal(e *llm.Error) *routev3.Route {
+	return &routev3.Route{Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: uint32(e.Status), Body: content(string(openai.Dialect{}.Error(e)))}},
+		ResponseHeadersToAdd: []*corev3.HeaderValueOption{{Header: &corev3.HeaderValue{Key: "content-type", Value: "application/json"},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD}}}
 }
 
 func (b *build) cel(expression string) *accesslogv3.AccessLogFilter {

@@ -21,13 +21,17 @@ const maxAttempts = 16
 // routes is the one table of all listeners. A call is first matched by the route at its end, which only has R; R answers with the
 // name of the route that the pipeline chose, by which the call is matched again.
 func (b *build) routes() *routev3.RouteConfiguration {
-	v := &routev3.VirtualHost{Name: routesName, Domains: []string{"*"}, RequestBodyBufferLimit: wrapperspb.UInt64(uint64(max(b.g.Limits.Body, 0))),
-		TypedPerFilterConfig: b.switchedOn()}
-	for i := range b.g.Routes {
-		v.Routes = append(v.Routes, b.plannedRoute(&b.g.Routes[i]))
+	v := &routev3.VirtualHost{Name: routesName, Domains: []string{"*"}, RequestBodyBufferLimit: wrapperspb.UInt64(uint64(max(b.g.Limits.Body, 0)))}
+	if b.asks() {
+		for i := range b.g.Routes {
+			v.Routes = append(v.Routes, b.plannedRoute(&b.g.Routes[i]))
+		}
 	}
 	v.Routes = append(v.Routes, b.directRoutes()...)
-	v.Routes = append(v.Routes, b.unplannedRoute())
+	if b.o.Processor != "" {
+		v.TypedPerFilterConfig = b.switchedOn()
+		v.Routes = append(v.Routes, b.unplannedRoute())
+	}
 	return &routev3.RouteConfiguration{Name: routesName, VirtualHosts: []*routev3.VirtualHost{v}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -56,15 +57,18 @@ func (b *build) transport(c *tlsv3.UpstreamTlsContext, who string, t *ir.ClientT
 	}
 	san.Matcher = &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: host}}
 	if !t.InsecureSkipVerify {
-		roots := t.CAFile
-		if roots == "" {
-			roots = b.o.Roots
-		}
-		if roots == "" {
+		roots := file(t.CAFile)
+		switch {
+		case t.CAFile != "":
+		case t.CA != "":
+			roots = content(t.CA)
+		case b.o.Roots != "":
+			roots = file(b.o.Roots)
+		default:
 			b.fail("%s: Envoy needs a file with the authorities that sign the server's certificate, and the system's was not found: set tls.ca, or SSL_CERT_FILE in the environment", who)
 		}
 		c.CommonTlsContext.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-			TrustedCa: file(roots), MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{san}}}
+			TrustedCa: roots, MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{san}}}
 	}
 	if t.CertFile != "" {
 		c.CommonTlsContext.TlsCertificates = []*tlsv3.TlsCertificate{{CertificateChain: file(t.CertFile), PrivateKey: file(t.KeyFile)}}
@@ -72,10 +76,19 @@ func (b *build) transport(c *tlsv3.UpstreamTlsContext, who string, t *ir.ClientT
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: b.pack(c)}}
 }
 
-// serverTLS is l's TLS. Its certificate is a secret of its own, so that Envoy can read its files again.
+// serverTLS is l's TLS. Its certificates are secrets of their own, so that they can change without the listener: Envoy reads files
+// again, and content comes as the rest does. Of several it takes the one with the name that the client asks for, else the first.
 func (b *build) serverTLS(l *ir.Listener) *corev3.TransportSocket {
-	common := &tlsv3.CommonTlsContext{TlsParams: params(l.TLS.MinVersion), AlpnProtocols: []string{"h2", "http/1.1"},
-		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{b.secret(certificateOf(l))}}
+	common := &tlsv3.CommonTlsContext{TlsParams: params(l.TLS.MinVersion), AlpnProtocols: []string{"h2", "http/1.1"}}
+	if l.TLS.CertFile != "" {
+		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, b.secret(certificateOf(l)))
+	}
+	for i := range l.TLS.Pairs {
+		common.TlsCertificateSdsSecretConfigs = append(common.TlsCertificateSdsSecretConfigs, b.secret(pairOf(l, i)))
+	}
+	if len(common.TlsCertificateSdsSecretConfigs) == 0 {
+		b.fail("listener %q: TLS without a certificate", l.Name)
+	}
 	c := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
 	if l.TLS.ClientCAFile != "" {
 		c.RequireClientCertificate = wrapperspb.Bool(true)
@@ -85,8 +98,10 @@ func (b *build) serverTLS(l *ir.Listener) *corev3.TransportSocket {
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: b.pack(c)}}
 }
 
-// certificateOf is the name of the secret that holds l's certificate.
+// certificateOf is the name of the secret that holds l's certificate of a file, pairOf that of one of its others.
 func certificateOf(l *ir.Listener) string { return "certificate " + l.Name }
+
+func pairOf(l *ir.Listener, i int) string { return certificateOf(l) + "/" + strconv.Itoa(i) }
 
 func (b *build) secret(name string) *tlsv3.SdsSecretConfig {
 	s := &tlsv3.SdsSecretConfig{Name: name}
@@ -96,17 +111,26 @@ func (b *build) secret(name string) *tlsv3.SdsSecretConfig {
 	return s
 }
 
-// secrets are the listeners' certificates: names of files, never their content. With ADS Envoy reads them again when something is
-// moved into the certificate's folder, as a rename over a file does, and Kubernetes' exchange of its ..data.
+// secrets are the listeners' certificates. Those in files are told by name, never by content. With ADS Envoy reads them again when
+// something is moved into the certificate's folder, as a rename over a file does, and Kubernetes' exchange of its ..data. Keys that the
+// configuration itself holds are the only secrets that Envoy is told: it does not show them, not even to whoever administers it.
 func (b *build) secrets() []*tlsv3.Secret {
 	var out []*tlsv3.Secret
 	for i := range b.g.Listeners {
-		if l := &b.g.Listeners[i]; l.TLS != nil {
+		l := &b.g.Listeners[i]
+		if l.TLS == nil {
+			continue
+		}
+		if l.TLS.CertFile != "" {
 			c := &tlsv3.TlsCertificate{CertificateChain: file(l.TLS.CertFile), PrivateKey: file(l.TLS.KeyFile)}
 			if b.o.ADS {
 				c.WatchedDirectory = &corev3.WatchedDirectory{Path: filepath.Dir(l.TLS.CertFile)}
 			}
 			out = append(out, &tlsv3.Secret{Name: certificateOf(l), Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: c}})
+		}
+		for n, p := range l.TLS.Pairs {
+			c := &tlsv3.TlsCertificate{CertificateChain: content(p.Cert), PrivateKey: content(string(p.Key))}
+			out = append(out, &tlsv3.Secret{Name: pairOf(l, n), Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: c}})
 		}
 	}
 	return out
@@ -123,6 +147,10 @@ func params(least string) *tlsv3.TlsParameters {
 
 func file(path string) *corev3.DataSource {
 	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: path}}
+}
+
+func content(text string) *corev3.DataSource {
+	return &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: text}}
 }
 
 func ads() *corev3.ConfigSource {

@@ -25,7 +25,8 @@ import (
 
 // Options is what the process knows and the configuration does not say.
 type Options struct {
-	// Processor is where the processor's gRPC server listens: unix:PATH (unix:@NAME for an abstract socket) or HOST:PORT.
+	// Processor is where the processor's gRPC server listens: unix:PATH (unix:@NAME for an abstract socket) or HOST:PORT; "" = there
+	// is none, and a route that needs it is an error.
 	Processor string
 	// DemoURL is where the built-in demo provider answers; "" when it does not run.
 	DemoURL string
@@ -43,7 +44,7 @@ type Resources struct {
 	Listeners []*listenerv3.Listener
 	Routes    []*routev3.RouteConfiguration // with Options.ADS; listeners hold them otherwise
 	Clusters  []*clusterv3.Cluster          // their endpoints included
-	Secrets   []*tlsv3.Secret               // listeners' certificates, by file name
+	Secrets   []*tlsv3.Secret               // listeners' certificates, by file name or with their keys
 }
 
 // Build makes the resources of g. It reads no file and gives equal resources for equal arguments. Its errors are the
@@ -53,6 +54,7 @@ func Build(g *ir.Gateway, o Options) (*Resources, error) {
 	if err := b.locate(); err != nil {
 		return nil, err
 	}
+	b.decide()
 	b.direct = b.directClusters()
 	r := &Resources{Clusters: b.clusters(), Secrets: b.secrets()}
 	routes := b.routes()
@@ -75,6 +77,7 @@ type build struct {
 	g          *ir.Gateway
 	o          Options
 	backends   map[string]*backend
+	ways       []directness                  // of the routes, in their order
 	collectors map[string]*clusterv3.Cluster // by name
 	direct     []*clusterv3.Cluster          // for calls that go without the processor
 	err        error
