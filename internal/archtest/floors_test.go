@@ -47,6 +47,7 @@ var floors = []floor{
 	{"internal/reload", 4, nil, "what all data planes do with a new configuration, none does by itself"},
 	{"internal/proxy", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},
 	{"internal/extproc", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},
+	{"internal/deployer", 4, nil, "what is deployed follows from a Gateway's parameters; applying it is somebody else's"},
 	{"internal/envoyplane", 5, nil, "Envoy, what tells it what to do and what it asks are one data plane, which has the parts of others below it"},
 	{"cmd/*", top, nil, "wiring only"},
 }
@@ -160,11 +161,11 @@ func TestNoDataPlane(t *testing.T) {
 	}
 }
 
-// TestKindsStandAlone keeps the Kubernetes kinds from the rest: only what translates them and what talks to a cluster reads
+// TestKindsStandAlone keeps the Kubernetes kinds from the rest: only what translates them, reads them from files, makes them or talks to a cluster knows
 // them.
 func TestKindsStandAlone(t *testing.T) {
 	const why = "Kubernetes is one way to configure Spanway: the configuration itself, the pipeline and the data planes know nothing of it"
-	readers := []string{"api/v1alpha1", "internal/translate", "internal/kube"}
+	readers := []string{"api/v1alpha1", "internal/translate", "internal/manifest", "internal/deployer", "internal/kube"}
 	for _, s := range sources(t) {
 		if s.test || within(s.dir, support...) || within(s.dir, readers...) {
 			continue

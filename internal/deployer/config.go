@@ -1,0 +1,91 @@
+package deployer
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/spanway/spanway/internal/xds"
+)
+
+// Role is what Envoy's bootstrap says of itself in its node's metadata.
+func Role(namespace, name string) string {
+	return "kgateway-kube-gateway-api~" + namespace + "~" + name
+}
+
+// config is the ConfigMap with Envoy's bootstrap and the controller's authority.
+func (r *render) config() (*corev1.ConfigMap, error) {
+	host, _, err := net.SplitHostPort(r.Control.Address)
+	if err != nil {
+		return nil, fmt.Errorf("control address: %w", err)
+	}
+	boot := xds.Boot{
+		Role: Role(r.Gateway.Namespace, r.Gateway.Name), Admin: EnvoyAdmin, Control: r.Control.Address, Ready: fmt.Sprintf("[::]:%d", readyPort),
+		TLS: &xds.ControlTLS{CAFile: authorityFile, ServerName: host, TokenFile: tokenFile, SecretsDir: configDir},
+	}
+	if r.stats() {
+		boot.Stats = fmt.Sprintf("[::]:%d", statsPort)
+	}
+	b, err := xds.Dynamic(boot)
+	if err != nil {
+		return nil, err
+	}
+	bootstrap, err := xds.YAML(b)
+	if err != nil {
+		return nil, err
+	}
+	m := &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: r.meta(r.Gateway.Name, nil, nil),
+		Data:       map[string]string{"envoy.yaml": string(bootstrap), "ca.crt": r.Control.CA},
+	}
+	secrets, err := xds.ControlSecrets(boot)
+	if err != nil {
+		return nil, err
+	}
+	for name, secret := range secrets {
+		text, err := xds.YAML(secret)
+		if err != nil {
+			return nil, err
+		}
+		m.Data[name] = string(text)
+	}
+	return m, nil
+}
+
+// otel is the ConfigMap that shows what the processor's telemetry is to be; nil where nothing is said. Processors have it from the
+// controller: a change needs no new pods.
+func (r *render) otel() (*corev1.ConfigMap, error) {
+	a := r.p.AIExtension
+	if !r.processor || a.Stats == nil && a.Tracing == nil {
+		return nil, nil //nolint:nilnil // documented
+	}
+	m := &corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: r.meta(r.Gateway.Name+otelSuffix, nil, nil), Data: map[string]string{},
+	}
+	if a.Stats != nil {
+		if err := show(m, "stats.json", a.Stats); err != nil {
+			return nil, err
+		}
+	}
+	if a.Tracing != nil {
+		if err := show(m, "tracing.json", a.Tracing); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// show puts v into m, in JSON.
+func show(m *corev1.ConfigMap, key string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	m.Data[key] = string(text) + "\n"
+	return nil
+}
