@@ -13,6 +13,7 @@ import (
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/spanway/spanway/api/v1alpha1"
+	"github.com/spanway/spanway/internal/ir"
 )
 
 // API groups, and kinds that are looked up by name.
@@ -25,6 +26,9 @@ const (
 	kindSecret    = "Secret"
 	kindConfigMap = "ConfigMap"
 	kindBackend   = "Backend"
+
+	kindTrafficPolicy  = "TrafficPolicy"
+	kindDirectResponse = "DirectResponse"
 )
 
 // Translate makes configurations and statuses of in. It never fails: what is wrong with an object stands in its status and in
@@ -64,9 +68,11 @@ type translator struct {
 	// attachedTo has the Gateways of ours that an HTTPRoute is attached to, sorted.
 	attachedTo map[types.NamespacedName][]types.NamespacedName
 
-	destinations map[ref]*destination
-	tls          tlsPolicies
-	kgateway     kgateway
+	places     map[string]ir.Backend           // of all data planes, by name
+	serviceOf  map[string]types.NamespacedName // by the name of its place
+	websockets map[string]bool                 // names of places whose Services speak it
+	tls        tlsPolicies
+	kgateway   kgateway
 
 	secretRefs, configMapRefs map[types.NamespacedName]bool
 	problems                  map[Problem]bool
@@ -75,7 +81,8 @@ type translator struct {
 func newTranslator(in *Input, o Options) *translator {
 	o.Domain = cmp.Or(o.Domain, "cluster.local")
 	t := &translator{in: sorted(in), o: o, out: &Output{}, byName: map[types.NamespacedName]*plane{},
-		attachedTo: map[types.NamespacedName][]types.NamespacedName{}, destinations: map[ref]*destination{},
+		attachedTo: map[types.NamespacedName][]types.NamespacedName{}, places: map[string]ir.Backend{},
+		serviceOf: map[string]types.NamespacedName{}, websockets: map[string]bool{},
 		secretRefs: map[types.NamespacedName]bool{}, configMapRefs: map[types.NamespacedName]bool{}, problems: map[Problem]bool{},
 		grants: map[string][]*gwv1.ReferenceGrant{}, slices: map[types.NamespacedName][]*discoveryv1.EndpointSlice{}}
 	in = t.in
