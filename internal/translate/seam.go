@@ -59,4 +59,17 @@ type weighted struct {
 }
 
 // combine merges groups of the same rank, each with its share.
-func combine(parts []weighted) [][]ir.Target { return nil }
+func combine(parts []weighted) (out [][]ir.Target) {
+	for _, p := range parts {
+		for i, g := range p.Groups {
+			if len(out) <= i {
+				out = append(out, nil)
+			}
+			for _, t := range g {
+				t.Weight *= p.Weight
+				out[i] = append(out[i], t)
+			}
+		}
+	}
+	return out
+}
