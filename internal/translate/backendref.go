@@ -20,7 +20,8 @@ const plainProvider = "http"
 type destination struct {
 	groups [][]ir.Target
 	ai     bool
-	broken string // why it leads nowhere
+	reason string // why it leads nowhere, in a word; "" = it leads somewhere
+	broken string // the same, in a sentence
 	name   string // of the broken backend
 }
 
@@ -37,11 +38,11 @@ func (t *translator) backendRefs(a *attached, r *rule) (faults []fault) {
 	total := 0
 	for i := range r.spec.BackendRefs {
 		b, field := &r.spec.BackendRefs[i], fmt.Sprintf("%s.backendRefs[%d]", r.field, i)
-		d, reason := t.destination(a, &b.BackendObjectReference)
-		if reason != "" {
+		d := t.destination(a, &b.BackendObjectReference)
+		if d.reason != "" {
 			t.routeProblem(a, field, Error, "%s", d.broken)
 			if a.refReason == "" {
-				a.refReason, a.refMessage = reason, field+": "+d.broken
+				a.refReason, a.refMessage = d.reason, field+": "+d.broken
 			}
 		}
 		s := share{destination: d, weight: int(deref(b.Weight, 1))}
@@ -69,7 +70,7 @@ func (t *translator) distribute(r *rule, shares []share) []fault {
 	provider := ""
 	plain := false
 	for _, s := range shares {
-		if s.broken != "" {
+		if s.reason != "" {
 			continue
 		}
 		plain = plain || !s.ai
@@ -87,8 +88,8 @@ func (t *translator) distribute(r *rule, shares []share) []fault {
 		if !reflect.DeepEqual(s.request, shares[0].request) || !reflect.DeepEqual(s.response, shares[0].response) {
 			return []fault{{r.field + ".backendRefs", "filters that differ from one backend to the other are not supported; give all the same, or each a rule of its own"}}
 		}
-		if s.broken != "" {
-			s.groups = [][]ir.Target{{{Backend: t.broken(s.name, s.broken, provider), Weight: 1}}}
+		if s.reason != "" {
+			s.groups = [][]ir.Target{{{Backend: t.broken(s.name, s.reason, provider), Weight: 1}}}
 		}
 		parts = append(parts, weighted{Weight: s.weight, Groups: s.groups})
 	}
@@ -100,13 +101,13 @@ func (t *translator) distribute(r *rule, shares []share) []fault {
 }
 
 // broken is the name of a backend that answers with an error, of the kind of those beside it.
-func (t *translator) broken(name, why, provider string) string {
+func (t *translator) broken(name, reason, provider string) string {
 	if provider == "" {
 		provider = plainProvider
 	} else {
 		name += "_" + provider
 	}
-	t.places[name] = ir.Backend{Name: name, Provider: provider, URL: "http://broken.invalid", Broken: why, HTTP2: "auto"}
+	t.places[name] = ir.Backend{Name: name, Provider: provider, Broken: reason, HTTP2: "auto", Propagate: true}
 	return name
 }
 
@@ -134,24 +135,30 @@ func (t *translator) backendFilters(a *attached, field string, b *gwv1.HTTPBacke
 	return faults
 }
 
-// destination is what r leads to, and the reason of ResolvedRefs=False where it leads nowhere.
-func (t *translator) destination(a *attached, r *gwv1.BackendObjectReference) (d destination, reason string) {
+// destination is what r leads to.
+func (t *translator) destination(a *attached, r *gwv1.BackendObjectReference) destination {
 	from := ref{gatewayGroup, kindRoute, a.name.Namespace, a.name.Name}
 	to := ref{string(deref(r.Group, "")), string(deref(r.Kind, kindService)), string(deref(r.Namespace, gwv1.Namespace(a.name.Namespace))), string(r.Name)}
 	if message := unknownKind(to); message != "" {
-		return destination{broken: message, name: unresolvedName(to)}, string(gwv1.RouteReasonInvalidKind)
+		return unresolved(to, gwv1.RouteReasonInvalidKind, message)
 	}
 	if !t.granted(from, to) {
-		return destination{broken: fmt.Sprintf("%s %s is of another namespace; %s", to.Kind, to.named(), grantHint(from, to)),
-			name: unresolvedName(to) + "_for_" + a.name.Namespace}, string(gwv1.RouteReasonRefNotPermitted)
+		d := unresolved(to, gwv1.RouteReasonRefNotPermitted, fmt.Sprintf("%s %s is of another namespace; %s", to.Kind, to.named(), grantHint(from, to)))
+		d.name += "_for_" + a.name.Namespace
+		return d
 	}
 	if to.Kind == kindBackend {
 		return t.backendDestination(to)
 	}
 	if r.Port == nil {
-		return destination{broken: fmt.Sprintf("Service %s needs a port", to.named()) + t.ports(to.named()), name: unresolvedName(to)}, string(gwv1.RouteReasonBackendNotFound)
+		return unresolved(to, gwv1.RouteReasonBackendNotFound, fmt.Sprintf("Service %s needs a port%s", to.named(), t.ports(to.named())))
 	}
 	return t.serviceDestination(to.named(), *r.Port)
+}
+
+// unresolved is a destination that is nowhere.
+func unresolved(r ref, reason gwv1.RouteConditionReason, message string) destination {
+	return destination{reason: string(reason), broken: message, name: strings.ToLower(r.Kind) + "_" + r.Namespace + "_" + r.Name + "_unresolved"}
 }
 
 // unknownKind says why routes do not lead to objects like r; "" = they do.
@@ -167,44 +174,45 @@ func unknownKind(r ref) string {
 	return fmt.Sprintf("calls cannot go to a %s of group %q; Service and, of group %s, Backend can be named", r.Kind, r.Group, kgatewayGroup)
 }
 
-func unresolvedName(r ref) string {
-	return strings.ToLower(r.Kind) + "_" + r.Namespace + "_" + r.Name + "_unresolved"
-}
+// Reasons of kgateway's and ours for ResolvedRefs=False, and words for clients, beside those of Gateway API.
+const (
+	invalidBackend   = "InvalidBackend"          // the Backend is there and cannot be used
+	invalidTLSPolicy = "InvalidBackendTLSPolicy" // the Service must not be called as it is
+)
 
 // backendDestination is a Backend object.
-func (t *translator) backendDestination(to ref) (d destination, reason string) {
+func (t *translator) backendDestination(to ref) destination {
 	b := t.backend(to.Namespace, to.Name)
 	if b == nil {
-		return destination{broken: fmt.Sprintf("Backend %s does not exist%s", to.named(), didYouMean(to.Name, inNamespace(t.backends, to.Namespace))),
-			name: unresolvedName(to)}, string(gwv1.RouteReasonBackendNotFound)
+		return unresolved(to, gwv1.RouteReasonBackendNotFound, fmt.Sprintf("Backend %s does not exist%s", to.named(), didYouMean(to.Name, inNamespace(t.backends, to.Namespace))))
 	}
 	if len(b.Groups) == 0 {
-		return destination{broken: fmt.Sprintf("Backend %s is not accepted: %s", to.named(), b.Fault), name: unresolvedName(to)}, invalidBackend
+		return unresolved(to, invalidBackend, fmt.Sprintf("Backend %s is not accepted: %s", to.named(), b.Fault))
 	}
 	for _, x := range b.Backends {
 		t.places[x.Name] = x
 	}
-	return destination{groups: b.Groups, ai: b.AI}, ""
+	return destination{groups: b.Groups, ai: b.AI}
 }
 
-// invalidBackend is the reason of ResolvedRefs=False for a Backend that is there and cannot be used.
-const invalidBackend = "InvalidBackend"
-
 // serviceDestination is a port of a Service.
-func (t *translator) serviceDestination(n types.NamespacedName, port int32) (d destination, reason string) {
+func (t *translator) serviceDestination(n types.NamespacedName, port int32) destination {
 	name := "kube_" + n.Namespace + "_" + n.Name + "_" + strconv.Itoa(int(port))
-	p, reason, why := t.locate(n, port)
-	if reason != "" {
-		return destination{broken: why, name: name}, reason
-	}
 	if _, there := t.places[name]; !there {
-		t.places[name] = ir.Backend{Name: name, Provider: plainProvider, URL: p.URL, Endpoints: p.Endpoints, HTTP2: p.HTTP2, TLS: p.TLS, Broken: why, Propagate: true}
+		p, reason, why := t.locate(n, port)
+		if reason != "" {
+			return destination{reason: reason, broken: why, name: name}
+		}
+		t.places[name] = ir.Backend{Name: name, Provider: plainProvider, URL: p.URL, Endpoints: p.Endpoints, HTTP2: p.HTTP2, TLS: p.TLS, Propagate: true}
+		if why != "" {
+			t.broken(name, invalidTLSPolicy, "")
+		}
 		t.serviceOf[name] = n
 		if p.websocket {
 			t.websockets[name] = true
 		}
 	}
-	return destination{groups: [][]ir.Target{{{Backend: name, Weight: 1}}}}, ""
+	return destination{groups: [][]ir.Target{{{Backend: name, Weight: 1}}}}
 }
 
 // ports lists those of a Service, if it is there.

@@ -48,7 +48,6 @@ func TestGoldens(t *testing.T) {
 					continue
 				}
 				shown++
-				text = anonymous(text)
 				if d := cmp.Diff(string(want.Data), text); d != "" && !*update {
 					t.Errorf("another %s than the golden's; -update writes it (-want +got):\n%s", want.Name, d)
 				}
@@ -177,11 +176,12 @@ func named(doc []byte) []byte {
 	return []byte(text)
 }
 
-// anonymous has names in place of what they stand for.
+// anonymous is the name of what has one, else the text itself.
 func anonymous(text string) string {
 	for name, value := range certificates() {
-		text = strings.ReplaceAll(text, value, name+"\n")
-		text = strings.ReplaceAll(text, fmt.Sprintf("%q", value), name)
+		if text == value {
+			return name
+		}
 	}
 	return text
 }

@@ -97,6 +97,8 @@ func told(v reflect.Value) any {
 		return x.V
 	}
 	switch v.Kind() {
+	case reflect.String:
+		return anonymous(v.String())
 	case reflect.Pointer, reflect.Interface:
 		return told(v.Elem())
 	case reflect.Struct:
@@ -107,7 +109,7 @@ func told(v reflect.Value) any {
 				continue
 			}
 			name := []rune(v.Type().Field(i).Name)
-			for k := 0; k < len(name) && unicode.IsUpper(name[k]) && (k == 0 || k+1 == len(name) || unicode.IsUpper(name[k+1])); k++ {
+			for k := 0; k < len(name) && unicode.IsUpper(name[k]) && (k == 0 || k+1 == len(name) || !unicode.IsLower(name[k+1])); k++ {
 				name[k] = unicode.ToLower(name[k])
 			}
 			m[string(name)] = told(f)
@@ -139,14 +141,14 @@ func printStatuses(out *translate.Output) string {
 	}
 	for _, name := range names(s.Gateways) {
 		g := s.Gateways[name]
-		fmt.Fprintf(&b, "Gateway %s\n", name)
+		fmt.Fprintf(&b, "Gateway %s", name)
 		for _, a := range g.Addresses {
-			fmt.Fprintf(&b, "  address %s\n", a.Value)
+			fmt.Fprintf(&b, ", address %s", a.Value)
 		}
-		conditions(&b, "  ", g.Conditions)
+		unlessFine(&b, "  ", g.Conditions)
 		for _, l := range g.Listeners {
-			fmt.Fprintf(&b, "  listener %s takes %s, has %d\n", l.Name, kinds(l.SupportedKinds), l.AttachedRoutes)
-			conditions(&b, "    ", l.Conditions)
+			fmt.Fprintf(&b, "  listener %s takes %s, has %d", l.Name, kinds(l.SupportedKinds), l.AttachedRoutes)
+			unlessFine(&b, "    ", l.Conditions)
 		}
 	}
 	for _, name := range names(s.HTTPRoutes) {
@@ -186,6 +188,23 @@ func conditions(b *strings.Builder, indent string, list []metav1.Condition) {
 	for _, c := range list {
 		fmt.Fprintf(b, "%s%s=%s %s: %s\n", indent, c.Type, c.Status, c.Reason, c.Message)
 	}
+}
+
+// unlessFine is "fine" where all conditions are as authors want them.
+func unlessFine(b *strings.Builder, indent string, list []metav1.Condition) {
+	fine := !slices.ContainsFunc(list, func(c metav1.Condition) bool {
+		good := metav1.ConditionTrue
+		if c.Type == string(gwv1.ListenerConditionConflicted) {
+			good = metav1.ConditionFalse
+		}
+		return c.Status != good || c.Reason == string(gwv1.GatewayReasonListenersNotValid) || c.Type == string(gwv1.ListenerConditionOverlappingTLSConfig)
+	})
+	if fine {
+		b.WriteString(": fine\n")
+		return
+	}
+	b.WriteString("\n")
+	conditions(b, indent, list)
 }
 
 func kinds(list []gwv1.RouteGroupKind) string {

@@ -55,6 +55,9 @@ func (t *translator) resolve(a *attached) {
 		if s := r.spec.SessionPersistence; s != nil {
 			t.ignore(a, r.field+".sessionPersistence", "calls of a session may reach any endpoint")
 		}
+		if r.route.Groups == nil {
+			r.route.Rewrite = ir.Rewrite{}
+		}
 		if len(faults) > 0 {
 			for _, f := range faults {
 				t.routeProblem(a, f.field, Error, "%s", f.message)
@@ -71,7 +74,7 @@ type fault struct{ field, message string }
 // ignore notes something that has no effect.
 func (t *translator) ignore(a *attached, field, message string) {
 	t.routeProblem(a, field, Unsupported, "not supported, and has no effect: %s", message)
-	a.ignored = append(a.ignored, field)
+	a.ignored = append(a.ignored, field+": "+message)
 }
 
 // replace has the rule's calls answered with an error.
