@@ -149,3 +149,23 @@ func newPair(serial int64) pair {
 	return pair{cert: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		key: string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))}
 }
+
+// twice reports whether two objects of a kind have one name, as no cluster has them.
+func twice(in *translate.Input) bool {
+	v := reflect.ValueOf(in).Elem()
+	for i := range v.NumField() {
+		if v.Field(i).Kind() != reflect.Slice {
+			continue
+		}
+		seen := map[string]bool{}
+		for k := range v.Field(i).Len() {
+			o := v.Field(i).Index(k).Interface().(metav1.Object)
+			name := o.GetNamespace() + "/" + o.GetName()
+			if seen[name] {
+				return true
+			}
+			seen[name] = true
+		}
+	}
+	return false
+}
