@@ -156,6 +156,9 @@ func (a *Attempt) build() error {
 		Model: a.model, Rename: rename, Stream: stream, Native: a.native})
 	if b.conf.Path != "" && c.api != "" {
 		o.Path = b.conf.Path
+		if b.conf.Query.Set {
+			o.Query = b.conf.Query.V
+		}
 	}
 	if o.Path == "" {
 		o.Path = "/"

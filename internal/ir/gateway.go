@@ -77,6 +77,7 @@ type Backend struct {
 	Endpoints  []string          // host:port, host an IP address: where to connect to in place of URL's host, one like the other; nil = URL's host
 	Broken     string            // why nobody can be asked: attempts at it end with status 500 before they begin; "" = it is whole
 	Path       string            // replaces the whole upstream path; ""
+	Query      Opt[string]       // replaces the query where Path does the path
 	Model      string            // the model sent upstream, whatever the client named; ""
 	Models     map[string]string // aliases: client's name → name sent upstream
 	Deployment string            // Azure

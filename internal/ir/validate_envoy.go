@@ -20,6 +20,14 @@ var credentialHeaders = [...]string{"authorization", "x-api-key", "api-key", "x-
 // credentialOperator finds a command operator of Envoy's that prints a header of credentialHeaders, or all of them.
 var credentialOperator = regexp.MustCompile(`(?i)%[A-Z_]*(REQ|HEADERS?)[A-Z_]*\([^)]*(` + strings.Join(credentialHeaders[:], "|") + `)|%REQUEST_HEADERS\b`)
 
+// HoldsCredential reports whether requests bring credentials in the header called name. Nothing tells of it.
+func HoldsCredential(name string) bool {
+	return slices.Contains(credentialHeaders[:], strings.ToLower(name))
+}
+
+// PrintsCredential reports whether a format of Envoy's prints a header that HoldsCredential names, or all headers.
+func PrintsCredential(format string) bool { return credentialOperator.MatchString(format) }
+
 // envoy checks what Envoy does for itself.
 func (v *validator) envoy() {
 	if t := v.file.Envoy.Tracing; t != nil {
@@ -86,7 +94,7 @@ func (v *validator) toldHeader(field, name string) {
 	case name == "" || v.hasProblem(field):
 	case !isToken(name):
 		v.add(field, Problem{Message: "not the name of a header", Found: quoted(name)})
-	case slices.Contains(credentialHeaders[:], strings.ToLower(name)):
+	case HoldsCredential(name):
 		v.add(field, Problem{Message: "a header that carries credentials", Found: quoted(name)})
 	}
 }
@@ -132,7 +140,7 @@ func (v *validator) formats(field string, formats map[string]string) {
 
 // format checks a text with Envoy's command operators.
 func (v *validator) format(field, text string) {
-	if credentialOperator.MatchString(text) {
+	if PrintsCredential(text) {
 		v.bad(field, "prints a header that carries credentials", "")
 	}
 }

@@ -5,21 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/spanway/spanway/api/v1alpha1"
 	"github.com/spanway/spanway/internal/ir"
-)
-
-// Bounds of a data plane, those of the native file's defaults.
-const (
-	maxBody        = 10 << 20
-	maxHeaders     = 64 << 10
-	maxConnections = 10000
-	drain          = 30 * time.Second
 )
 
 // plane is the data plane of a Gateway while it is made.
@@ -47,8 +38,8 @@ func (t *translator) gateways() {
 			continue
 		}
 		p := &plane{object: g, class: class, name: nameOf(g), ir: &ir.Gateway{
-			Limits:   ir.Limits{Body: maxBody, Headers: maxHeaders, Connections: maxConnections},
-			Shutdown: ir.Shutdown{Drain: drain},
+			Limits:   t.limits(g),
+			Shutdown: defaults().Shutdown,
 		}}
 		t.planes, t.byName[p.name] = append(t.planes, p), p
 		var fault string
