@@ -60,7 +60,7 @@ func (t *translator) listeners(p *plane) {
 			l.refuse(gwv1.ListenerReasonUnsupportedProtocol, "the protocol %s is not supported; HTTP and HTTPS are", s.Protocol)
 			continue
 		}
-		l.allow(t)
+		l.allow()
 		if taken := p.takenPort(s.Port, t.o.Files); taken != "" {
 			l.refuse(gwv1.ListenerReasonPortUnavailable, "port %d is taken by %s; choose another", s.Port, taken)
 		}
@@ -101,7 +101,7 @@ func (p *plane) takenPort(port gwv1.PortNumber, files bool) string {
 }
 
 // allow reads which routes may be attached.
-func (l *listener) allow(t *translator) {
+func (l *listener) allow() {
 	l.from = gwv1.NamespacesFromSame
 	httpRoute := gwv1.RouteGroupKind{Group: ptr(gwv1.Group(gatewayGroup)), Kind: kindRoute}
 	a := l.spec.AllowedRoutes

@@ -37,10 +37,7 @@ func (t *translator) gateways() {
 		if !ours {
 			continue
 		}
-		p := &plane{object: g, class: class, name: nameOf(g), ir: &ir.Gateway{
-			Limits:   t.limits(g),
-			Shutdown: defaults().Shutdown,
-		}}
+		p := &plane{object: g, class: class, name: nameOf(g), ir: &ir.Gateway{Limits: t.limits(g), Shutdown: defaults().Shutdown}}
 		t.planes, t.byName[p.name] = append(t.planes, p), p
 		var fault string
 		if p.parameters, fault = t.parameters(g, class); fault != "" {

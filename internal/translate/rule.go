@@ -13,15 +13,6 @@ import (
 	"github.com/spanway/spanway/internal/ir"
 )
 
-// Times of routes that say nothing of them: those of the native file.
-const (
-	firstByte   = time.Minute
-	idle        = 2 * time.Minute
-	backoffBase = 50 * time.Millisecond
-	backoffMax  = 2 * time.Second
-	attempts    = 3
-)
-
 // replacedBody is what calls get that a rule cannot answer as it says (kgateway's text).
 const replacedBody = "invalid route configuration detected and replaced with a direct response."
 
@@ -79,18 +70,19 @@ func (t *translator) ignore(a *attached, field, message string) {
 
 // replace has the rule's calls answered with an error.
 func (r *rule) replace() {
-	r.route, r.path, r.ai = ir.Route{Direct: &ir.Direct{Status: 500, Body: replacedBody}, Spans: "full"}, nil, false
+	r.route, r.path, r.ai = ir.Route{Direct: &ir.Direct{Status: 500, Body: replacedBody}, Spans: defaults().Routes[0].Spans}, nil, false
 }
 
 // times reads timeouts and retries.
 func (r *rule) times() (faults []fault) {
 	out := &r.route
-	out.Spans = "full"
-	out.Timeout = ir.Timeout{FirstByte: firstByte, Idle: idle}
-	out.Retry = ir.Retry{Attempts: 1, BackoffBase: backoffBase, BackoffMax: backoffMax}
+	usual := &defaults().Routes[0]
+	out.Spans, out.Timeout, out.Retry = usual.Spans, usual.Timeout, usual.Retry
+	out.Retry.On = slices.Clone(out.Retry.On)
 	if r.ai {
-		out.Retry.Attempts = max(attempts, len(out.Groups))
-		out.Retry.On = []string{"429", "5xx", "connect", "reset", "timeout"}
+		out.Retry.Attempts = max(out.Retry.Attempts, len(out.Groups))
+	} else {
+		out.Retry.Attempts, out.Retry.On = 1, nil // Gateway API: only where a rule asks for it
 	}
 	duration := func(field string, d *gwv1.Duration) time.Duration {
 		v, err := time.ParseDuration(string(deref(d, "0s")))
@@ -113,7 +105,7 @@ func (r *rule) times() (faults []fault) {
 		slices.Sort(out.Retry.On)
 		if s.Backoff != nil {
 			out.Retry.BackoffBase = duration(".retry.backoff", s.Backoff)
-			out.Retry.BackoffMax = max(backoffMax, out.Retry.BackoffBase)
+			out.Retry.BackoffMax = max(out.Retry.BackoffMax, out.Retry.BackoffBase)
 		}
 	}
 	return faults
