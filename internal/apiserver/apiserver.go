@@ -40,9 +40,9 @@ type Server struct {
 // kind is one version of a definition.
 type kind struct {
 	namespaced bool
-	status     bool // has the status subresource: status is not taken at creation
 	structural *schema.Structural
 	openapi    validation.SchemaValidator
+	status     validation.SchemaValidator // of the status subresource, for which status is not taken at creation; nil = there is none
 	rules      *cel.Validator
 }
 
@@ -139,13 +139,17 @@ func newKind(crd *apiext.CustomResourceDefinition, v *apiext.CustomResourceDefin
 	if err != nil {
 		return nil, err
 	}
-	return &kind{
+	k := &kind{
 		namespaced: crd.Spec.Scope == apiext.NamespaceScoped,
-		status:     v.Subresources != nil && v.Subresources.Status != nil,
 		structural: structural,
 		openapi:    openapi,
 		rules:      cel.NewValidator(structural, true, celbudget.PerCallLimit),
-	}, nil
+	}
+	if v.Subresources != nil && v.Subresources.Status != nil {
+		part := def.OpenAPIV3Schema.Properties["status"]
+		k.status, _, err = validation.NewSchemaValidator(&part)
+	}
+	return k, err
 }
 
 // Knows reports whether the kind is one that s defines.
@@ -173,7 +177,7 @@ func (s *Server) take(ctx context.Context, document []byte, status bool) (*Objec
 	if k == nil {
 		return nil, fmt.Errorf("no kind %q in version %q", u.GetKind(), u.GetAPIVersion())
 	}
-	if status && !k.status {
+	if status && k.status == nil {
 		return nil, fmt.Errorf("kind %q has no status", u.GetKind())
 	}
 	o := &Object{Content: normalize(u.Object).(map[string]any)}
@@ -195,29 +199,34 @@ func (s *Server) take(ctx context.Context, document []byte, status bool) (*Objec
 		schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})...)
 	defaulting.PruneNonNullableNullsWithoutDefaults(o.Content, k.structural)
 	defaulting.Default(o.Content, k.structural)
-	if k.status && !status {
+	if k.status != nil && !status {
 		delete(o.Content, "status")
 	}
-	o.Errors = k.validate(ctx, u)
+	o.Errors = k.validate(ctx, u, status)
 	return o, nil
 }
 
 // validate is the order of the API server's registry for custom resources: rules in CEL are not asked about an object whose
-// shape is wrong.
-func (k *kind) validate(ctx context.Context, u *unstructured.Unstructured) field.ErrorList {
-	errs := metavalidation.ValidateObjectMetaAccessor(u, k.namespaced, metavalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
-	errs = append(errs, validation.ValidateCustomResource(nil, u.Object, k.openapi)...)
-	errs = append(errs, objectmeta.Validate(ctx, nil, u.Object, k.structural, false)...)
+// shape is wrong, and the shape of all but the status does not matter where that is written.
+func (k *kind) validate(ctx context.Context, u *unstructured.Unstructured, status bool) field.ErrorList {
+	var errs field.ErrorList
+	if status {
+		errs = validation.ValidateCustomResource(field.NewPath("status"), u.Object["status"], k.status)
+	} else {
+		errs = metavalidation.ValidateObjectMetaAccessor(u, k.namespaced, metavalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
+		errs = append(errs, validation.ValidateCustomResource(nil, u.Object, k.openapi)...)
+		errs = append(errs, objectmeta.Validate(ctx, nil, u.Object, k.structural, false)...)
+	}
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, k.structural, u.Object)...)
+	if k.rules == nil {
+		return errs
+	}
 	for _, e := range errs {
 		switch e.Type {
 		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
 			return append(errs, field.Invalid(nil, nil,
 				"some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"))
 		}
-	}
-	if k.rules == nil {
-		return errs
 	}
 	more, _ := k.rules.Validate(ctx, nil, k.structural, u.Object, nil, celbudget.RuntimeCELCostBudget)
 	return append(errs, more...)

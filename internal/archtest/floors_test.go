@@ -55,7 +55,8 @@ var floors = []floor{
 
 // support are packages that only tests and measurements use.
 var support = []string{"internal/scenario", "internal/bench", "internal/archtest", "internal/collector", "internal/sdk",
-	"internal/doctest", "internal/matrix", "internal/talks", "internal/apigen", "internal/apiserver"}
+	"internal/doctest", "internal/matrix", "internal/talks", "internal/apigen", "internal/apiserver",
+	"internal/cluster", "internal/node"}
 
 func floorOf(dir string) *floor {
 	for i := range floors {
