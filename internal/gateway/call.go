@@ -227,6 +227,15 @@ func (c *Call) Request(body []byte) *Reply {
 	return nil
 }
 
+// reread parses the request anew after a policy has replaced its body.
+func (c *Call) reread() error {
+	r, err := c.inbound.ParseRequest(c.api, &c.llm.Head, c.llm.Request.Raw)
+	if err == nil {
+		c.llm.Request = r
+	}
+	return err
+}
+
 func (c *Call) parse(body []byte) *Reply {
 	if !utf8.Valid(body) {
 		return c.refuse(OutcomeClientError, llm.Errorf(http.StatusBadRequest, "invalid_request_error", "the request body is not valid UTF-8"))
@@ -280,6 +289,9 @@ func (c *Call) check() *Reply {
 		c.guardSpan(p.Name(), "request", &w.request, start, time.Now())
 		if w.watch != nil {
 			c.policies = append(c.policies, w)
+		}
+		if err == nil && c.llm.Request.Stale {
+			err = c.reread()
 		}
 		if err != nil {
 			c.endIfGone()

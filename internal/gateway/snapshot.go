@@ -174,6 +174,10 @@ func compilePolicy(c *ir.Policy) (policy.Policy, error) {
 			return nil, fmt.Errorf("guard %s: %w", c.Guard.Name, err)
 		}
 		return policy.NewWebhookGuard(*c.Guard, client)
+	case c.Enrich != nil:
+		return policy.NewEnrich(c.Enrich)
+	case c.Defaults != nil:
+		return policy.NewDefaults(c.Defaults)
 	default:
 		return nil, fmt.Errorf("names no step")
 	}

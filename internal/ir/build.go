@@ -210,7 +210,7 @@ func (r *routeFile) route(o *LoadOptions) Route {
 		out.Groups = append(out.Groups, targets)
 	}
 	for i := range r.Policies {
-		out.Policies = append(out.Policies, Policy{Guard: r.Policies[i].Guard.guard(o)})
+		out.Policies = append(out.Policies, r.Policies[i].policy(o))
 	}
 	return out
 }
@@ -245,6 +245,27 @@ func headerMatches(m map[string]headerFile) []HeaderMatch {
 		out = append(out, HeaderMatch{Name: strings.ToLower(name), Exact: h.Exact, Regex: h.Regex})
 	}
 	slices.SortFunc(out, func(a, b HeaderMatch) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (p *policyFile) policy(o *LoadOptions) Policy {
+	var out Policy
+	if p.Guard != nil {
+		out.Guard = p.Guard.guard(o)
+	}
+	if p.Enrich != nil {
+		out.Enrich = &Enrich{Prepend: messages(p.Enrich.Prepend), Append: messages(p.Enrich.Append)}
+	}
+	for _, f := range p.Defaults {
+		out.Defaults = append(out.Defaults, FieldDefault{Field: f.Field, Value: string(f.Value), Override: f.Override})
+	}
+	return out
+}
+
+func messages(list []messageFile) (out []Message) {
+	for _, m := range list {
+		out = append(out, Message(m))
+	}
 	return out
 }
 

@@ -138,6 +138,10 @@ func (d *decoder) value(n *yaml.Node, field string, v reflect.Value, r *rule) {
 	if _, again := d.at[field]; !again {
 		d.at[field] = place{file: d.file, line: n.Line, column: n.Column}
 	}
+	if value, ok := v.Addr().Interface().(*anyValue); ok {
+		*value = anyValue(d.json(nil, n, field))
+		return
+	}
 	if n.ShortTag() == "!!null" {
 		d.absent(v, r)
 		return

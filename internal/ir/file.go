@@ -336,9 +336,39 @@ type timeoutFile struct {
 
 // policyFile is one step of a route: exactly one key.
 type policyFile struct {
-	_ struct{} `later:"enrich,defaults"`
 	// A prompt guard.
 	Guard *guardFile `conf:"guard"`
+	// Messages around those of the client.
+	Enrich *enrichFile `conf:"enrich"`
+	// Fields of the client's request body, for conversations and prompts.
+	Defaults []fieldFile `conf:"defaults"`
+}
+
+// enrichFile is messages that are put around those of the client, in whatever wire format it speaks. Prompts get them as text.
+type enrichFile struct {
+	// Messages in front, in this order.
+	Prepend []messageFile `conf:"prepend"`
+	// Messages behind.
+	Append []messageFile `conf:"append"`
+}
+
+// messageFile is one message.
+type messageFile struct {
+	// Who says it. Wire formats that have instructions beside the messages get those of system and developer there.
+	Role string `conf:"role" enum:"system,developer,user,assistant" need:"true"`
+	// The text.
+	Content string `conf:"content" need:"true"`
+}
+
+// fieldFile is a field at the top level of the client's request body, named as the client's wire format does. What counts is whether it is
+// there, not what it says.
+type fieldFile struct {
+	// Its name, such as temperature, or generationConfig for clients of Gemini's format.
+	Field string `conf:"field" need:"true"`
+	// Its value: text, number, true or false, null, list or mapping, as it goes into the JSON body.
+	Value anyValue `conf:"value" need:"true"`
+	// Set it even where the client did.
+	Override bool `conf:"override" default:"false"`
 }
 
 // guardFile looks at what goes in and what comes out.

@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// anyValue is a value of whatever kind, as JSON.
+type anyValue string
+
 // size is a number of bytes, written "10MiB", "64KiB", "5MB" or "1048576".
 type size int64
 
@@ -113,6 +116,8 @@ func (r *rule) allowed(t reflect.Type) string {
 // phrase says in a sentence what a value of type t is.
 func phrase(t reflect.Type) string {
 	switch kind := kindOf(t); {
+	case t == reflect.TypeFor[anyValue]():
+		return "a value of any kind"
 	case t == reflect.TypeFor[time.Duration]():
 		return `a duration such as "30s", "1m40s" or "500ms"`
 	case t == reflect.TypeFor[size]():
@@ -140,6 +145,8 @@ func phrase(t reflect.Type) string {
 // kindOf names the type of a setting as the documentation does.
 func kindOf(t reflect.Type) string {
 	switch t {
+	case reflect.TypeFor[anyValue]():
+		return "any value"
 	case reflect.TypeFor[time.Duration]():
 		return "duration"
 	case reflect.TypeFor[size]():

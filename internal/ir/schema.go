@@ -176,6 +176,8 @@ func (s *schema) of(t reflect.Type, r *rule) []any {
 // scalarSchema returns the alternatives of a plain value.
 func scalarSchema(t reflect.Type, r *rule) []any {
 	switch {
+	case t == reflect.TypeFor[anyValue]():
+		return []any{object{}}
 	case r.enum != nil:
 		var values []any
 		for _, text := range r.enum {

@@ -192,12 +192,38 @@ func (v *validator) policies(field string, policies []policyFile) {
 	names := make(map[string]string)
 	for i, p := range policies {
 		at := index(field, i)
+		steps := 0
+		for _, there := range []bool{p.Guard != nil, p.Enrich != nil, p.Defaults != nil} {
+			if there {
+				steps++
+			}
+		}
+		if steps > 1 {
+			v.add(at, Problem{Message: "several steps in one policy", Allowed: "one each; they run in the order of the list"})
+		}
 		switch {
 		case p.Guard != nil:
 			v.guard(at+".guard", p.Guard, names)
+		case p.Enrich != nil:
+			if len(p.Enrich.Prepend)+len(p.Enrich.Append) == 0 && !v.hasProblem(at) {
+				v.add(at+".enrich", Problem{Message: "has no message", Allowed: "prepend, append or both"})
+			}
+		case p.Defaults != nil:
+			v.defaults(at+".defaults", p.Defaults)
 		case !v.told[at] && !v.hasProblem(at):
-			v.add(at, Problem{Message: "an empty policy", Allowed: "guard"})
+			v.add(at, Problem{Message: "an empty policy", Allowed: "guard, enrich, defaults"})
 		}
+	}
+}
+
+// defaults checks fields of request bodies.
+func (v *validator) defaults(field string, fields []fieldFile) {
+	if len(fields) == 0 {
+		v.add(field, Problem{Message: "has no field"})
+	}
+	names := make(map[string]string)
+	for i := range fields {
+		v.unique(names, index(field, i)+".field", fields[i].Field)
 	}
 }
 

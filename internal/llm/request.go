@@ -22,6 +22,8 @@ type Request struct {
 	StreamArray bool
 	// StreamSSE is true for a stream that the client takes as server-sent events where its API knows another framing too (Cohere).
 	StreamSSE bool
+	// Stale is true after Replace: whoever runs the policies parses Raw again.
+	Stale bool
 
 	codec        Codec
 	conversation *Conversation
@@ -40,6 +42,10 @@ type Codec interface {
 	// the body, and returns body with the replacements made and every other byte as it was. It
 	// returns body itself when nothing changed.
 	EditText(body []byte, edit TextEdit) ([]byte, error)
+	// Enrich returns body with before put in front of the conversation and after behind it, in the API's own form, and every other byte
+	// as it was: instructions go where the API has them. An API whose requests are prompts gets them as text. It fails with an
+	// *llm.Error where they have no place.
+	Enrich(body []byte, before, after []Turn) ([]byte, error)
 	// Field is what the API calls f: the path of a member of its requests, such as generationConfig.topP.
 	Field(f Field) string
 }
@@ -80,6 +86,21 @@ func (r *Request) EditText(edit TextEdit) (changed bool, err error) {
 	return true, nil
 }
 
+// Enrich puts before in front of the conversation and after behind it.
+func (r *Request) Enrich(before, after []Turn) error {
+	b, err := r.codec.Enrich(r.Raw, before, after)
+	if err != nil {
+		return err
+	}
+	r.Raw, r.conversation, r.ModelAt = b, nil, [2]int{}
+	return nil
+}
+
+// Replace puts body in the place of Raw, and notes that nothing which was parsed holds any more.
+func (r *Request) Replace(body []byte) {
+	r.Raw, r.conversation, r.ModelAt, r.Stale = body, nil, [2]int{}, true
+}
+
 // Field is what the API of r calls f.
 func (r *Request) Field(f Field) string { return r.codec.Field(f) }
 
@@ -93,6 +114,9 @@ const (
 	RoleAssistant Role = "assistant"
 	RoleTool      Role = "tool"
 )
+
+// Turn is what configuration has somebody say: text of a role, which is system, developer, user or assistant.
+type Turn struct{ Role, Text string }
 
 // Conversation is the neutral form of what a request says beside its Params: what translations and captures need, and what
 // telemetry does not report of every call.

@@ -20,7 +20,8 @@ func (c lines) Conversation([]byte) (*llm.Conversation, error) {
 	return nil, errors.New("not asked for")
 }
 
-func (lines) Field(f llm.Field) string { return string(f) }
+func (lines) Enrich(body []byte, _, _ []llm.Turn) ([]byte, error) { return body, nil }
+func (lines) Field(f llm.Field) string                            { return string(f) }
 
 func (c lines) EditText(body []byte, edit llm.TextEdit) ([]byte, error) {
 	var out []string

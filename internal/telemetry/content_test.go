@@ -20,7 +20,8 @@ type fixed struct{ c llm.Conversation }
 
 func (f fixed) Conversation([]byte) (*llm.Conversation, error) { return &f.c, nil }
 
-func (fixed) Field(f llm.Field) string { return string(f) }
+func (fixed) Enrich(body []byte, _, _ []llm.Turn) ([]byte, error) { return body, nil }
+func (fixed) Field(f llm.Field) string                            { return string(f) }
 
 func (f fixed) EditText(body []byte, _ llm.TextEdit) ([]byte, error) { return body, nil }
 

@@ -59,6 +59,7 @@ type neutral struct{ c llm.Conversation }
 
 func (n *neutral) Conversation([]byte) (*llm.Conversation, error)       { return &n.c, nil }
 func (n *neutral) EditText(body []byte, _ llm.TextEdit) ([]byte, error) { return body, nil }
+func (n *neutral) Enrich(body []byte, _, _ []llm.Turn) ([]byte, error)  { return body, nil }
 func (n *neutral) Field(f llm.Field) string                             { return string(f) }
 func foreign(turns int) *llm.Request {
 	n := &neutral{llm.Conversation{System: []llm.Part{{Text: "Be brief."}}}}

@@ -16,6 +16,7 @@ type neutral struct{ c *llm.Conversation }
 
 func (n neutral) Conversation([]byte) (*llm.Conversation, error)     { return n.c, nil }
 func (neutral) EditText(body []byte, _ llm.TextEdit) ([]byte, error) { return body, nil }
+func (neutral) Enrich(body []byte, _, _ []llm.Turn) ([]byte, error)  { return body, nil }
 func (neutral) Field(f llm.Field) string                             { return dialect.Names{}.Of(f) }
 func requestOf(c llm.Conversation, p llm.Params) *llm.Request {
 	r := llm.NewRequest(llm.MistralChat, llm.Mistral, llm.OpChat, nil, neutral{&c})

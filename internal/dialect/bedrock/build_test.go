@@ -16,6 +16,7 @@ type saying struct{ c *llm.Conversation }
 
 func (s saying) Conversation([]byte) (*llm.Conversation, error)    { return s.c, nil }
 func (s saying) EditText(b []byte, _ llm.TextEdit) ([]byte, error) { return b, nil }
+func (saying) Enrich(body []byte, _, _ []llm.Turn) ([]byte, error) { return body, nil }
 func (s saying) Field(f llm.Field) string                          { return string(f) }
 func request(p llm.Params, c *llm.Conversation) *llm.Request {
 	r := llm.NewRequest(llm.OpenAIChat, llm.OpenAI, llm.OpChat, nil, saying{c})

@@ -13,6 +13,7 @@ type asked struct{ c *llm.Conversation }
 
 func (a asked) Conversation([]byte) (*llm.Conversation, error)       { return a.c, nil }
 func (a asked) EditText(body []byte, _ llm.TextEdit) ([]byte, error) { return body, nil }
+func (asked) Enrich(body []byte, _, _ []llm.Turn) ([]byte, error)    { return body, nil }
 func (a asked) Field(f llm.Field) string                             { return "its " + string(f) }
 func embeddings(p llm.Params, inputs ...[]llm.Part) (*llm.Request, *llm.Conversation) {
 	c := &llm.Conversation{Inputs: inputs}
