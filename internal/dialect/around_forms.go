@@ -141,11 +141,11 @@ func (a *Around) Alternating(before, after []llm.Turn) {
 			a.Items(v, grouped(append(before[:len(before):len(before)], after...)), nil)
 			return
 		}
-		start, end := 0, len(before) // before[start:] joins the first message
-		for start = end; start > 0 && before[start-1].Role == speaker(all[0]); {
+		start, end := len(before), 0 // before[start:] joins the first message, after[:end] the last
+		for start > 0 && before[start-1].Role == speaker(all[0]) {
 			start--
 		}
-		for end = 0; end < len(after) && after[end].Role == speaker(all[len(all)-1]); {
+		for end < len(after) && after[end].Role == speaker(all[len(all)-1]) {
 			end++
 		}
 		if !a.joins(all[0], before[start:], nil) {

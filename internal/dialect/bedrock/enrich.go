@@ -25,16 +25,16 @@ func converseAround(a *dialect.Around, before, after []llm.Turn) {
 }
 
 // Enrich implements llm.Codec, by the members that tell whose body it is.
-func (c invokeCodec) Enrich(body []byte, before, after []llm.Turn) ([]byte, error) {
+func (k invokeCodec) Enrich(body []byte, before, after []llm.Turn) ([]byte, error) {
 	a, err := dialect.NewAround(body)
 	if err != nil {
 		return nil, malformed(err)
 	}
 	switch {
-	case c.shape != shapePrompt && c.shape != shapeMessages:
+	case k.shape != shapePrompt && k.shape != shapeMessages:
 	case a.Has("max_tokens_to_sample"):
 		a.Human(before, after)
-	case c.shape == shapePrompt:
+	case k.shape == shapePrompt:
 		for _, name := range [...]string{"prompt", "inputText"} {
 			if err := a.Prompt(name, before, after); err != nil {
 				return nil, err
@@ -55,20 +55,20 @@ func (c invokeCodec) Enrich(body []byte, before, after []llm.Turn) ([]byte, erro
 // ofBlocks reports whether the content of the first message is blocks that have no type.
 func ofBlocks(a *dialect.Around) (yes bool) {
 	a.Each("messages", func(v []byte) {
-		if jsonscan.KindOf(v) != jsonscan.List {
-			return
-		}
-		for it := jsonscan.Array(v); it.Next(); {
-			content := member(it.Value(), "content")
-			if jsonscan.KindOf(content) != jsonscan.List {
-				return
-			}
-			for it := jsonscan.Array(content); it.Next(); {
-				yes = member(it.Value(), "text") != nil && member(it.Value(), "type") == nil
-				return
-			}
-			return
-		}
+		block := first(member(first(v), "content"))
+		yes = member(block, "text") != nil && member(block, "type") == nil
 	})
 	return yes
+}
+
+// first is the first item of a list, nil when v is none.
+func first(v []byte) []byte {
+	if jsonscan.KindOf(v) != jsonscan.List {
+		return nil
+	}
+	it := jsonscan.Array(v)
+	if !it.Next() {
+		return nil
+	}
+	return it.Value()
 }
