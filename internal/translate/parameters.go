@@ -31,7 +31,7 @@ func (t *translator) parameters(gw *gwv1.Gateway, class *gwv1.GatewayClass) (p *
 		o, why := t.parametersOf(group, kind, n)
 		switch {
 		case why != "":
-			fault = at + ": " + why
+			fault = at + why
 			return false
 		case o.Spec.SelfManaged != nil:
 			p = nil
@@ -46,13 +46,13 @@ func (t *translator) parameters(gw *gwv1.Gateway, class *gwv1.GatewayClass) (p *
 	if class != nil && class.Spec.ParametersRef != nil {
 		r := class.Spec.ParametersRef
 		n := types.NamespacedName{Namespace: string(deref(r.Namespace, "")), Name: r.Name}
-		if !over(string(r.Group), string(r.Kind), n, "spec.parametersRef of GatewayClass "+strconv.Quote(class.Name)) {
+		if !over(string(r.Group), string(r.Kind), n, "spec.parametersRef of GatewayClass "+strconv.Quote(class.Name)+": ") {
 			return nil, fault
 		}
 	}
 	if gw != nil && gw.Spec.Infrastructure != nil && gw.Spec.Infrastructure.ParametersRef != nil {
 		r := gw.Spec.Infrastructure.ParametersRef
-		if !over(string(r.Group), string(r.Kind), types.NamespacedName{Namespace: gw.Namespace, Name: r.Name}, "spec.infrastructure.parametersRef") {
+		if !over(string(r.Group), string(r.Kind), types.NamespacedName{Namespace: gw.Namespace, Name: r.Name}, "") {
 			return nil, fault
 		}
 	}

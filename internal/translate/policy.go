@@ -300,6 +300,7 @@ func replaced(r *ir.Route) {
 func (t *translator) apply(s site, r *ir.Route) (fault string) {
 	if s.AI {
 		r.Known.Any = true
+		r.Rewrite = ir.Rewrite{} // the Backend sets the path, whatever the route says
 		targets := 0
 		for _, g := range r.Groups {
 			targets += len(g)
@@ -309,6 +310,9 @@ func (t *translator) apply(s site, r *ir.Route) (fault string) {
 		}
 	}
 	policies, fault := t.policiesAt(&s)
+	if fault != "" {
+		t.problem(Object{kindRoute, s.Route.Namespace, s.Route.Name}, "spec.rules["+strconv.Itoa(s.Rule)+"]", Error, "%s", fault)
+	}
 	won := map[string]*trafficPolicy{}
 	var winners []effect
 	contributors := map[*trafficPolicy]bool{}

@@ -255,14 +255,13 @@ func (p *trafficPolicy) buffer(o *v1alpha1.TrafficPolicy) {
 	if b == nil {
 		return
 	}
-	p.effect("buffer", nil)
-	if b.MaxRequestSize == nil {
-		return
-	}
 	whole := func(to target) bool { return to.Kind == kindGateway && to.Section == "" }
-	if len(p.targets) == 0 || !slices.ContainsFunc(p.targets, whole) {
-		p.ignore("spec.buffer.maxRequestSize", "is supported on whole Gateways only; limits of the Gateway hold")
+	if !slices.ContainsFunc(p.targets, whole) {
+		p.ignore("spec.buffer", "is supported on whole Gateways only, whose bound holds")
 		return
 	}
-	p.maxBody = b.MaxRequestSize.Value()
+	p.effect("buffer", nil)
+	if b.MaxRequestSize != nil {
+		p.maxBody = b.MaxRequestSize.Value()
+	}
 }

@@ -67,7 +67,7 @@ func (p *policy) attached(gateway types.NamespacedName) metav1.Condition {
 	s := p.standings[gateway]
 	switch {
 	case !p.fine():
-		return p.pending(conditionAttached, "Not attached: the policy is invalid")
+		return p.pending(conditionAttached, "Not attached as a whole: the policy is invalid")
 	case s == nil:
 	case !s.won && s.lost:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, reasonOverridden, "Overridden by other policies, which are nearer or older"
