@@ -174,7 +174,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"Routes.0.Match.Prefix: the text is not UTF-8":       {Routes: []Route{{Match: Match{Prefix: "\xff"}}}},
 		"Telemetry.Traces.0.Headers: the text is not UTF-8":  {Telemetry: Telemetry{Traces: []OTLP{{Headers: map[string]Secret{"\xff": hidden}}}}},
 		"unsupported value: NaN":                             {Prices: []Price{{Input: nan()}}},
-		fmt.Sprintf("it has more than %d bytes", most): {Admin: strings.Repeat("a", most+1)},
+		fmt.Sprintf("it has more than %d bytes", most):       {Admin: strings.Repeat("a", most+1)},
 		"Backends.1.Headers.cookie: the text is not UTF-8":   {Backends: []Backend{{Key: Credential{Value: hidden}}, {Headers: map[string]string{"cookie": "\xff"}}}},
 		"Routes.0.Policies.0.Defaults.0.Value: the text is ": {Routes: []Route{{Policies: []Policy{{Defaults: []FieldDefault{{Value: "\xff"}}}}}}},
 	} {
