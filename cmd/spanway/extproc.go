@@ -16,6 +16,7 @@ import (
 type extprocFlags struct {
 	commonFlags
 
+	control              controlFlags
 	listen, demo, admin  string
 	envoyAdmin, drainKey string
 }
@@ -34,14 +35,19 @@ Whoever can talk to the processor can have the providers' credentials. A Unix so
 be Envoy's user too. A HOST:PORT is not protected: keep it on the loopback interface or in a network of its own.
 
 The configuration is read again when its file changes and on SIGHUP, for everything but listeners and backends' addresses:
-those are Envoy's to be told again. SIGTERM and SIGINT drain: new calls are refused, running ones finish within
+those are Envoy's to be told again. With --control-plane it is a sidecar in a cluster: a controller sends the configuration of
+its Gateway, again whenever it changes, and tells Envoy itself. It is not ready before the first, and goes on with the last one
+while the controller is away. SIGTERM and SIGINT drain: new calls are refused, running ones finish within
 shutdown.drain, recorded traces are flushed. Take Envoy out of rotation first.`,
 		Example: `  spanway extproc --config spanway.yaml
-  spanway extproc --config spanway.yaml --listen 127.0.0.1:9092 --admin 127.0.0.1:9093`,
+  spanway extproc --config spanway.yaml --listen 127.0.0.1:9092 --admin 127.0.0.1:9093
+  spanway extproc --control-plane spanway.spanway-system.svc:9977 --control-ca /etc/envoy/ca.crt \
+    --control-token /var/run/secrets/spanway/token --gateway default/ai --admin 0.0.0.0:9092`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runExtproc(cmd, &f) },
 	}
 	f.commonFlags.register(cmd)
+	f.control.register(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.listen, "listen", defaultProcessor, "where to listen for Envoy: unix:PATH or HOST:PORT")
 	fl.StringVar(&f.demo, "demo", defaultDemo, "where to serve the built-in demo provider, for a configuration that has it")
@@ -61,11 +67,20 @@ func runExtproc(cmd *cobra.Command, f *extprocFlags) error {
 	r.env.DemoURL = "http://" + f.demo
 	defer r.stopDemo()
 	p := envoyplane.NewProcessor(r.log, f.listen, f.admin)
+	var beside *envoy.Admin
 	if f.drainKey != "" {
-		p.DrainWith(envoy.NewAdmin(f.envoyAdmin), f.drainKey)
+		beside = envoy.NewAdmin(f.envoyAdmin)
+		p.DrainWith(beside, f.drainKey)
 	}
 	r.plane = &processorPlane{Processor: p, runner: r, demo: f.demo}
 	r.about = func() []fact { return []fact{{"extproc", p.Address()}} }
+	if f.control.address != "" {
+		c, err := f.control.client(r)
+		if err != nil {
+			return err
+		}
+		return r.runControlled(cmd.Context(), p, c, beside)
+	}
 	return r.run(cmd.Context())
 }
 

@@ -78,9 +78,18 @@ func (r *runner) run(ctx context.Context) error {
 	t.follow(r.source.watched(r.conf))
 	r.banner()
 	r.loop(ctx, t)
-	r.log.Info("draining, a second signal ends at once", "bound", r.conf.Shutdown.Drain)
+	return r.end()
+}
+
+// end drains.
+func (r *runner) end() error {
+	var drain time.Duration
+	if r.conf != nil {
+		drain = r.conf.Shutdown.Drain
+	}
+	r.log.Info("draining, a second signal ends at once", "bound", drain)
 	start := time.Now()
-	if err := r.plane.Shutdown(r.conf.Shutdown.Drain); err != nil {
+	if err := r.plane.Shutdown(drain); err != nil {
 		// A collector that is down is no failure of this process.
 		r.log.Warn("not all telemetry was sent", "error", err)
 	}
@@ -94,6 +103,12 @@ func (r *runner) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.use(ctx, g, snapshot)
+}
+
+// use puts a configuration in place. After an error the old one goes on.
+func (r *runner) use(ctx context.Context, g *ir.Gateway, snapshot *gateway.Snapshot) error {
+	var err error
 	traces := r.traces
 	fresh := traces == nil || !reflect.DeepEqual(g.Telemetry, r.conf.Telemetry)
 	if fresh {

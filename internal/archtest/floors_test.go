@@ -48,6 +48,7 @@ var floors = []floor{
 	{"internal/proxy", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},
 	{"internal/extproc", 4, []string{"internal/reload"}, "a data plane drives the pipeline; data planes never import each other"},
 	{"internal/deployer", 4, nil, "what is deployed follows from a Gateway's parameters; applying it is somebody else's"},
+	{"internal/control", 5, nil, "a controller and its data planes agree on how they talk, wherever the configurations come from"},
 	{"internal/envoyplane", 5, nil, "Envoy, what tells it what to do and what it asks are one data plane, which has the parts of others below it"},
 	{"internal/kube", 6, nil, "the control plane of a cluster puts together what objects mean, what data planes are told and what is deployed"},
 	{"cmd/*", top, nil, "wiring only"},

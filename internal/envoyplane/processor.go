@@ -24,6 +24,10 @@ import (
 
 // Processor is what an Envoy asks that runs elsewhere, with a bootstrap of "spanway translate". Its methods are for one goroutine.
 type Processor struct {
+	// Alone is called with the newest configuration when the last call has ended that began with an older one. It must return at
+	// once, and is set before the first Apply; nil = nobody wants to know.
+	Alone func(newest *ir.Gateway)
+
 	server  *extproc.Server
 	admin   admin.Server
 	address string // of admin in place of the configuration's; "" = that
@@ -34,6 +38,10 @@ type Processor struct {
 	drained error // the result of drain
 	wg      sync.WaitGroup
 	log     *slog.Logger
+
+	mu     sync.Mutex // held while a configuration is put in place of another
+	newest *ir.Gateway
+	old    int // configurations that calls still run on, the newest aside
 }
 
 // NewProcessor returns a processor without a configuration. It listens at unix:PATH or HOST:PORT from the first Apply on. admin is
@@ -41,7 +49,21 @@ type Processor struct {
 func NewProcessor(log *slog.Logger, listen, admin string) *Processor {
 	p := &Processor{server: extproc.New(log), listen: listen, address: admin, log: log}
 	p.admin.Ready, p.admin.Log = p.ready.Load, log
+	p.server.Ended = p.ended
 	return p
+}
+
+// Open has operators answered before the first Apply, where the address is known by then: that it is not ready yet.
+func (p *Processor) Open(ctx context.Context) error {
+	if p.address == "" || p.address == "off" {
+		return nil
+	}
+	ln, err := p.admin.Listen(ctx, p.address)
+	if err != nil {
+		return err
+	}
+	p.admin.Serve(p.address, ln)
+	return nil
 }
 
 // Apply is that of every data plane: new calls begin with g as compiled, and are recorded into t, whose predecessor is shut down
@@ -71,7 +93,22 @@ func (p *Processor) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.
 	p.admin.SetMetrics(t.MetricsHandler())
 	p.admin.Serve(at, operators)
 	p.ready.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.newest != nil {
+		p.old++
+	}
+	p.newest = g
 	return p.server.Apply(ctx, g, compiled, t)
+}
+
+// ended is called when the last call of an old configuration has ended.
+func (p *Processor) ended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.old--; p.old == 0 && p.Alone != nil {
+		p.Alone(p.newest)
+	}
 }
 
 // DrainWith lets whoever knows key have this processor's Envoy drained, whose administration interface is a, by GET /drain/KEY of the

@@ -24,15 +24,20 @@ type Server struct {
 	// Warm waits until Envoy uses all clusters that it has accepted: one with a name to look up is not used before. nil = nobody
 	// waits. It is set before Publish is called.
 	Warm func(ctx context.Context) error
+	// Changed is called when an Envoy comes, goes, or answers; it must return at once. nil = nobody wants to know. It is set before
+	// any Envoy comes.
+	Changed func()
 
-	log   *slog.Logger
-	cache cachev3.SnapshotCache
+	log    *slog.Logger
+	cache  cachev3.SnapshotCache
+	answer serverv3.Server
 
 	publishing sync.Mutex
 	current    *Resources // of the last publication that was accepted; nil = none was
 	offered    *Resources // current, and what earlier publications had and Prune has not taken away
 
 	mu      sync.Mutex
+	opened  int // streams, ever
 	streams map[int64]*client
 	changed chan struct{} // closed, and made anew, when something of streams changes
 }
@@ -49,6 +54,12 @@ type (
 	rejection struct{ version, reason string }
 )
 
+// Refusal says that an Envoy did not take a configuration.
+type Refusal struct{ Reason string } // in Envoy's words
+
+// Error implements error.
+func (r *Refusal) Error() string { return "the configuration was refused by Envoy: " + r.Reason }
+
 // everyNode is the name under which the cache holds the one configuration.
 type everyNode struct{}
 
@@ -57,14 +68,35 @@ func (everyNode) ID(*corev3.Node) string { return "" }
 
 // NewServer returns a server that has nothing to tell yet.
 func NewServer(log *slog.Logger) *Server {
-	return &Server{log: log, cache: cachev3.NewSnapshotCache(false, everyNode{}, nil), streams: map[int64]*client{}, changed: make(chan struct{})}
+	s := &Server{log: log, cache: cachev3.NewSnapshotCache(false, everyNode{}, nil), streams: map[int64]*client{}, changed: make(chan struct{})}
+	s.answer = serverv3.NewServer(context.Background(), s.cache, serverv3.CallbackFuncs{
+		StreamOpenFunc: s.open, StreamClosedFunc: s.closed, StreamRequestFunc: s.heard, StreamResponseFunc: s.said,
+	})
+	return s
 }
 
 // Register makes g serve it.
 func (s *Server) Register(g *grpc.Server) {
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, serverv3.NewServer(context.Background(), s.cache, serverv3.CallbackFuncs{
-		StreamOpenFunc: s.opened, StreamClosedFunc: s.closed, StreamRequestFunc: s.heard, StreamResponseFunc: s.said,
-	}))
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, s.answer)
+}
+
+// Stream answers an Envoy on a stream that somebody else accepted, until it ends.
+func (s *Server) Stream(stream discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
+	return s.answer.StreamAggregatedResources(stream)
+}
+
+// Streams is how many Envoys are connected, and how many streams there were in all.
+func (s *Server) Streams() (connected, ever int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.streams), s.opened
+}
+
+// Assume takes r for what was published before, by another Server, to Envoys that come to this one. It is called before Publish.
+func (s *Server) Assume(r *Resources) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.current, s.offered = r, r
 }
 
 // Publish tells r, built with Options.ADS, to every Envoy that is connected, at least one, and returns when all have accepted
@@ -148,7 +180,7 @@ func (s *Server) settled(want map[string]string) (bool, error) {
 	for _, c := range s.streams {
 		for kind, v := range want {
 			if no := c.refused[kind]; no.version == v {
-				return false, fmt.Errorf("the configuration was refused by Envoy: %s", no.reason)
+				return false, &Refusal{Reason: no.reason}
 			}
 			done = done && c.accepted[kind] == v
 		}
@@ -206,8 +238,9 @@ func version(list []types.Resource) (string, error) {
 	return fmt.Sprintf("%016x", h.Sum64()), nil
 }
 
-func (s *Server) opened(_ context.Context, id int64, _ string) error {
+func (s *Server) open(_ context.Context, id int64, _ string) error {
 	s.update(func() {
+		s.opened++
 		s.streams[id] = &client{sent: map[string]sent{}, accepted: map[string]string{}, refused: map[string]rejection{}}
 	})
 	return nil
@@ -250,8 +283,11 @@ func (s *Server) heard(id int64, req *discoveryv3.DiscoveryRequest) error {
 
 func (s *Server) update(f func()) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	f()
 	close(s.changed)
 	s.changed = make(chan struct{})
+	s.mu.Unlock()
+	if s.Changed != nil {
+		s.Changed()
+	}
 }
