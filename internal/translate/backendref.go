@@ -117,9 +117,11 @@ func (t *translator) backendFilters(a *attached, field string, b *gwv1.HTTPBacke
 		f, at := &b.Filters[i], fmt.Sprintf("%s.filters[%d]", field, i)
 		switch f.Type {
 		case gwv1.HTTPRouteFilterRequestHeaderModifier:
-			s.request = joinEdits(s.request, headerEdits(f.RequestHeaderModifier))
+			edits, wrong := readEdits(at+".requestHeaderModifier", f.RequestHeaderModifier)
+			s.request, faults = joinEdits(s.request, edits), append(faults, wrong...)
 		case gwv1.HTTPRouteFilterResponseHeaderModifier:
-			s.response = joinEdits(s.response, headerEdits(f.ResponseHeaderModifier))
+			edits, wrong := readEdits(at+".responseHeaderModifier", f.ResponseHeaderModifier)
+			s.response, faults = joinEdits(s.response, edits), append(faults, wrong...)
 		case gwv1.HTTPRouteFilterRequestMirror:
 			t.ignore(a, at, "no copy of the calls is sent (RequestMirror)")
 		case gwv1.HTTPRouteFilterCORS:

@@ -11,11 +11,12 @@ import (
 // otherPlane is the class of Gateways that another data plane serves, whatever controllerName it has.
 const otherPlane = "agentgateway"
 
-// granted classes are there in a cluster with kgateway's manifests, whether files show them or not.
+// assumedClasses are there in a cluster with kgateway's manifests, whether files show them or not.
 var assumedClasses = []string{"kgateway", "kgateway-waypoint"}
 
 // supportedFeatures are those of Gateway API's conformance suite, sorted.
 var supportedFeatures = []string{
+	"BackendTLSPolicy",
 	"Gateway",
 	"GatewayPort8080",
 	"HTTPRoute",

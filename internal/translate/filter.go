@@ -22,9 +22,11 @@ func (t *translator) filters(a *attached, r *rule) (faults []fault) {
 		f, field := &r.spec.Filters[i], fmt.Sprintf("%s.filters[%d]", r.field, i)
 		switch f.Type {
 		case gwv1.HTTPRouteFilterRequestHeaderModifier:
-			r.route.RequestHeaders = joinEdits(r.route.RequestHeaders, headerEdits(f.RequestHeaderModifier))
+			edits, wrong := readEdits(field+".requestHeaderModifier", f.RequestHeaderModifier)
+			r.route.RequestHeaders, faults = joinEdits(r.route.RequestHeaders, edits), append(faults, wrong...)
 		case gwv1.HTTPRouteFilterResponseHeaderModifier:
-			r.route.ResponseHeaders = joinEdits(r.route.ResponseHeaders, headerEdits(f.ResponseHeaderModifier))
+			edits, wrong := readEdits(field+".responseHeaderModifier", f.ResponseHeaderModifier)
+			r.route.ResponseHeaders, faults = joinEdits(r.route.ResponseHeaders, edits), append(faults, wrong...)
 		case gwv1.HTTPRouteFilterRequestRedirect:
 			faults = append(faults, r.redirect(field, f.RequestRedirect)...)
 		case gwv1.HTTPRouteFilterURLRewrite:
@@ -74,6 +76,9 @@ func (r *rule) redirect(field string, f *gwv1.HTTPRequestRedirectFilter) (faults
 		Prefix: path.prefix,
 		Status: deref(f.StatusCode, http.StatusFound),
 	}
+	if !slices.Contains([]int{301, 302, 303, 307, 308}, r.route.Redirect.Status) {
+		faults = append(faults, fault{field + ".requestRedirect.statusCode", fmt.Sprintf("%d is no redirect; 301, 302, 303, 307 and 308 are", r.route.Redirect.Status)})
+	}
 	return faults
 }
 
@@ -101,6 +106,23 @@ func (r *rule) edit(field string, m *gwv1.HTTPPathModifier) (e pathEdit, faults 
 		faults = append(faults, fault{field + ".type", "ReplacePrefixMatch needs matches of type PathPrefix: there is no prefix to replace"})
 	default:
 		e.prefix = ir.Opt[string]{V: strings.TrimRight(deref(m.ReplacePrefixMatch, ""), "/"), Set: true}
+	}
+	return e, faults
+}
+
+// readEdits reads a header modifier, and finds what no message could have.
+func readEdits(field string, f *gwv1.HTTPHeaderFilter) (e ir.HeaderEdits, faults []fault) {
+	e = headerEdits(f)
+	for _, h := range slices.Concat(e.Set, e.Add) {
+		switch {
+		case h.Name == "Host":
+			faults = append(faults, fault{field, "Host is no header to modify; urlRewrite.hostname sets it"})
+		case strings.ContainsFunc(h.Value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }):
+			faults = append(faults, fault{field, fmt.Sprintf("the value of %s has control characters, which no header can have", h.Name)})
+		}
+	}
+	if slices.Contains(e.Remove, "Host") {
+		faults = append(faults, fault{field, "Host cannot be removed: every request has it"})
 	}
 	return e, faults
 }

@@ -61,6 +61,9 @@ func (t *translator) listeners(p *plane) {
 			continue
 		}
 		l.allow()
+		if s.Port < 1 || s.Port > 65535 {
+			l.refuse(gwv1.ListenerReasonPortUnavailable, "%d is no port; 1 to 65535 are", s.Port)
+		}
 		if taken := p.takenPort(s.Port, t.o.Files); taken != "" {
 			l.refuse(gwv1.ListenerReasonPortUnavailable, "port %d is taken by %s; choose another", s.Port, taken)
 		}

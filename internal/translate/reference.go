@@ -2,7 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -44,15 +43,27 @@ func grantHint(from, to ref) string {
 	return fmt.Sprintf("a ReferenceGrant in namespace %q from %s of namespace %q to %s would allow it", to.Namespace, from.Kind, from.Namespace, to.Kind)
 }
 
+// manyNames is how many names are compared letter by letter; of more, only those that begin like the one that is missing.
+const manyNames = 200
+
 // didYouMean is "; did you mean X?" with the name of names that is most like name, or "" where none is like it.
 func didYouMean(name string, names []string) string {
 	best, distance := "", len(name)/2+1
-	for _, n := range slices.Sorted(slices.Values(names)) {
-		d := edits(name, n)
-		if d > 0 && (strings.HasPrefix(n, name) || strings.HasSuffix(n, name)) {
-			d = 1 // a part of the name was left out
+	for _, n := range names {
+		if len(names) > manyNames && !strings.HasPrefix(n, name[:len(name)/2]) {
+			continue
 		}
-		if d < distance {
+		d := max(len(n)-len(name), len(name)-len(n))
+		part := d > 0 && (strings.HasPrefix(n, name) || strings.HasSuffix(n, name))
+		switch {
+		case part:
+			d = 1 // a part of the name was left out
+		case d > distance:
+			continue
+		default:
+			d = edits(name, n)
+		}
+		if d < distance || d == distance && best != "" && n < best {
 			best, distance = n, d
 		}
 	}

@@ -86,7 +86,7 @@ func (r *rule) times() (faults []fault) {
 	}
 	duration := func(field string, d *gwv1.Duration) time.Duration {
 		v, err := time.ParseDuration(string(deref(d, "0s")))
-		if err != nil {
+		if err != nil || v < 0 {
 			faults = append(faults, fault{r.field + field, fmt.Sprintf("%q is no duration; 10s, 500ms and 1m30s are", *d)})
 		}
 		return v
@@ -97,7 +97,7 @@ func (r *rule) times() (faults []fault) {
 		out.Timeout.FirstByte = 0 // what the author says is all
 	}
 	if s := r.spec.Retry; s != nil {
-		out.Retry.Attempts = deref(s.Attempts, 1) + 1
+		out.Retry.Attempts = min(max(deref(s.Attempts, 1), 0)+1, maxAttempts)
 		out.Retry.On = []string{"connect", "reset", "timeout"}
 		for _, code := range s.Codes {
 			out.Retry.On = append(out.Retry.On, strconv.Itoa(int(code)))
