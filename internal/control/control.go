@@ -12,7 +12,6 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -67,13 +66,14 @@ type State struct {
 type Server struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
 
-	o       Options
-	grpc    *grpc.Server
-	tokens  tokens
-	changed chan struct{}
-	base    context.Context // ends with Shutdown
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
+	o        Options
+	patience patience
+	grpc     *grpc.Server
+	tokens   tokens
+	changed  chan struct{}
+	base     context.Context // ends with Shutdown
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
 
 	mu        sync.Mutex
 	planes    map[place]*plane
@@ -87,7 +87,7 @@ type place struct{ namespace, name string }
 
 // New returns a server that has nothing to tell yet.
 func New(o Options) *Server {
-	s := &Server{o: o, changed: make(chan struct{}, 1), fresh: make(chan struct{}, 1), planes: map[place]*plane{}}
+	s := &Server{o: o, patience: usual(), changed: make(chan struct{}, 1), fresh: make(chan struct{}, 1), planes: map[place]*plane{}}
 	s.counts.Latency.Counts = make([]uint64, len(LatencyBounds)+1)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(grpc.Creds(credentials.NewTLS(o.TLS)), grpc.StreamInterceptor(s.admit), grpc.MaxRecvMsgSize(maxMessage),
@@ -104,7 +104,7 @@ func New(o Options) *Server {
 // taken it. A Gateway that is not among them any more keeps what its pods have, until they go.
 func (s *Server) Publish(gateways []Gateway) {
 	s.mu.Lock()
-	s.published = slices.Clone(gateways)
+	s.published = append([]Gateway{}, gateways...) // not nil
 	s.mu.Unlock()
 	signal(s.fresh)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -131,7 +132,8 @@ func (s *Server) forget(there map[place]bool) {
 // state is how far the pods are. It is called with mu held.
 func (p *plane) state() State {
 	out := State{Refused: p.fault}
-	for _, pod := range p.pods {
+	for _, name := range slices.Sorted(maps.Keys(p.pods)) { // so that the same pod is named each time
+		pod := p.pods[name]
 		n, _ := pod.xds.Streams()
 		out.Envoys += n
 		if pod.sidecar != nil {

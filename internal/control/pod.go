@@ -13,17 +13,24 @@ import (
 	"github.com/spanway/spanway/internal/xds"
 )
 
-// Bounds of what a pod is waited for. Each pod waits for itself alone.
-const (
-	joinPatience  = 5 * time.Second  // an Envoy's sidecar, which says what both run
-	askPatience   = 10 * time.Second // a sidecar's answer to what it runs
-	envoyPatience = 30 * time.Second // Envoy's answer, before it is told again
-	ackPatience   = 60 * time.Second // a sidecar's answer, before its stream is ended
-	gonePatience  = 15 * time.Second // an Envoy that has gone, before its sidecar goes ahead
-	prunePatience = 60 * time.Second // a sidecar that has gone, before its Envoy gives up what old calls need
-	retryEvery    = time.Second
-	nameSettles   = time.Second // until Envoy has looked up the names of new clusters, before routes lead there
-)
+// patience bounds what a pod is waited for. Each pod waits for itself alone.
+type patience struct {
+	join   time.Duration // for an Envoy's sidecar, which says what both run
+	ask    time.Duration // for a sidecar's answer to what it runs
+	envoy  time.Duration // for Envoy's answer, before it is told again
+	ack    time.Duration // for a sidecar's answer, before its stream is ended
+	gone   time.Duration // for an Envoy that has gone, before its sidecar goes ahead
+	prune  time.Duration // for a sidecar that has gone, before its Envoy gives up what old calls need
+	settle time.Duration // until Envoy has looked up the names of new clusters, before routes lead there
+}
+
+func usual() patience {
+	return patience{join: 5 * time.Second, ask: 10 * time.Second, envoy: 30 * time.Second, ack: 60 * time.Second, gone: 15 * time.Second,
+		prune: 60 * time.Second, settle: time.Second}
+}
+
+// retryEvery is how often Envoy is told again what it did not answer to.
+const retryEvery = time.Second
 
 // pod is an Envoy and its sidecar, either of which may be away. Its own goroutine takes one step after the other.
 type pod struct {
@@ -123,7 +130,7 @@ func (p *pod) step(ctx context.Context) time.Duration {
 	}
 	switch {
 	case side == nil && want.processor:
-		if wait := prunePatience - time.Since(lost); wait > 0 {
+		if wait := p.server.patience.prune - time.Since(lost); wait > 0 {
 			return sooner(again, wait)
 		}
 	case side != nil && (now.running != want.name || !now.quiet):
@@ -136,14 +143,14 @@ func (p *pod) step(ctx context.Context) time.Duration {
 func (p *pod) join(want *version, side *sidecar, now *sidecar) time.Duration {
 	switch {
 	case side == nil && want.processor:
-		return joinPatience - time.Since(p.born)
+		return p.server.patience.join - time.Since(p.born)
 	case side == nil || now.running == "":
 		return 0
 	case now.running == want.name:
 		if now.quiet {
 			return 0
 		}
-		return prunePatience - time.Since(p.born) // Envoy has what older calls need, and nobody here knows it
+		return p.server.patience.prune - time.Since(p.born) // Envoy has what older calls need, and nobody here knows it
 	}
 	p.server.mu.Lock()
 	old := p.plane.version(now.running)
@@ -160,9 +167,9 @@ func (p *pod) join(want *version, side *sidecar, now *sidecar) time.Duration {
 	case p.asked.IsZero():
 		p.asked = time.Now()
 		side.send(fields(fieldAsk, structpb.NewStringValue(fieldIR)))
-		return askPatience
+		return p.server.patience.ask
 	default:
-		return askPatience - time.Since(p.asked)
+		return p.server.patience.ask - time.Since(p.asked)
 	}
 	return 0
 }
@@ -184,9 +191,9 @@ func (p *pod) tellEnvoy(ctx context.Context, want *version) time.Duration {
 	}
 	p.settling = 0
 	if p.offered != nil && newNames(want.resources, p.offered) {
-		p.settling = nameSettles
+		p.settling = p.server.patience.settle
 	}
-	ctx, cancel := context.WithTimeout(ctx, envoyPatience)
+	ctx, cancel := context.WithTimeout(ctx, p.server.patience.envoy)
 	defer cancel()
 	err := p.xds.Publish(ctx, want.resources)
 	var refusal *xds.Refusal
@@ -221,7 +228,7 @@ func newNames(r, old *xds.Resources) bool {
 func (p *pod) tellSidecar(want *version, side, now *sidecar) time.Duration {
 	switch {
 	case !now.sent.IsZero(): // it has not answered
-		wait := ackPatience - time.Since(now.sent)
+		wait := p.server.patience.ack - time.Since(now.sent)
 		if wait <= 0 {
 			side.cancel()
 		}
@@ -230,7 +237,7 @@ func (p *pod) tellSidecar(want *version, side, now *sidecar) time.Duration {
 		return 0
 	case p.told == want.name, now.running == "" && !p.gone.IsZero():
 	case !p.gone.IsZero():
-		if wait := gonePatience - time.Since(p.gone); wait > 0 {
+		if wait := p.server.patience.gone - time.Since(p.gone); wait > 0 {
 			return wait
 		}
 	default:
@@ -240,12 +247,12 @@ func (p *pod) tellSidecar(want *version, side, now *sidecar) time.Duration {
 	side.sent = time.Now()
 	p.server.mu.Unlock()
 	side.send(want.message)
-	return ackPatience
+	return p.server.patience.ack
 }
 
 // prune has Envoy give up what only old calls needed.
 func (p *pod) prune(ctx context.Context, want *version) time.Duration {
-	ctx, cancel := context.WithTimeout(ctx, envoyPatience)
+	ctx, cancel := context.WithTimeout(ctx, p.server.patience.envoy)
 	defer cancel()
 	if err := p.xds.Prune(ctx); err != nil {
 		return retryEvery
