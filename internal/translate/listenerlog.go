@@ -2,7 +2,9 @@ package translate
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,8 +63,8 @@ func (p *listenerPolicy) fileLog(field string, c *v1alpha1.FileSink) *ir.EnvoyFi
 		return out
 	}
 	out.JSON = make(map[string]string, len(fields))
-	for name, v := range fields {
-		switch v := v.(type) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch v := fields[name].(type) {
 		case string:
 			out.JSON[name] = p.format(field+"."+name, v)
 		case map[string]any, []any:

@@ -92,14 +92,17 @@ func (p *listenerPolicy) export(field string, c *v1alpha1.GRPCService) (ir.Envoy
 
 // grpc is the authority of a gRPC service; what else is said of it has no effect.
 func (p *listenerPolicy) grpc(field string, c *v1alpha1.GRPCService) string {
-	for name, set := range map[string]bool{
-		".maxReceiveMessageLength": c.MaxReceiveMessageLength != nil,
-		".skipEnvoyHeaders":        c.SkipEnvoyHeaders != nil,
-		".initialMetadata":         len(c.InitialMetadata) > 0,
-		".retryPolicy":             c.RetryPolicy != nil,
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{".maxReceiveMessageLength", c.MaxReceiveMessageLength != nil},
+		{".skipEnvoyHeaders", c.SkipEnvoyHeaders != nil},
+		{".initialMetadata", len(c.InitialMetadata) > 0},
+		{".retryPolicy", c.RetryPolicy != nil},
 	} {
-		if set {
-			p.ignore(field+name, "is not supported")
+		if f.set {
+			p.ignore(field+f.name, "is not supported")
 		}
 	}
 	authority := deref(c.Authority, "")
