@@ -18,6 +18,7 @@ var assumedClasses = []string{"kgateway", "kgateway-waypoint"}
 var supportedFeatures = []string{
 	"BackendTLSPolicy",
 	"Gateway",
+	"GatewayHTTPListenerIsolation",
 	"GatewayPort8080",
 	"HTTPRoute",
 	"HTTPRoute303RedirectStatusCode",

@@ -134,6 +134,7 @@ func (t *translator) finishGateways() {
 
 // complete adds what routes lead to, and what the Gateway itself does.
 func (t *translator) complete(p *plane) {
+	p.ir.Routes = append(p.ir.Routes, p.ends()...)
 	names := map[string]bool{}
 	for i := range p.ir.Routes {
 		for _, group := range p.ir.Routes[i].Groups {

@@ -122,7 +122,10 @@ func (t *translator) emit(a *attached, p *plane) {
 					continue
 				}
 				out := r.at(a, i, m)
-				out.Match.Hosts, out.Listeners = j.hosts, []string{j.listener.ir}
+				out.Match.Hosts, out.Listeners = p.isolated(j.listener, j.hosts), []string{j.listener.ir}
+				if len(out.Match.Hosts) == 0 && len(j.hosts) > 0 {
+					continue
+				}
 				why := t.apply(site{Plane: p, Gateway: p.object, Listener: j.listener.spec, Route: a.object, Rule: i, AI: r.ai}, &out)
 				if why != "" && m == 0 {
 					of[k].replaced = appendNew(of[k].replaced, r.field+": "+why)
