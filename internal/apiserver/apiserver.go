@@ -1,19 +1,17 @@
 // Package apiserver says what a Kubernetes API server would say of an object, without one: it applies the
-// CustomResourceDefinitions of install/helm/spanway-crds with the API server's own code, in the order of its create handler.
-// It serves tests.
+// CustomResourceDefinitions of install/helm/spanway-crds and of the Gateway API with the API server's own code, in the order of
+// its create handler.
 //
-// New reads definitions and refuses those that an API server would refuse: schemas that are not structural, rules in CEL that
-// do not compile or may cost too much. Create then takes objects as YAML or JSON.
+// Load has those definitions. New reads others and refuses those that an API server would refuse: schemas that are not
+// structural, rules in CEL that do not compile or may cost too much. Create then takes objects as YAML or JSON.
 package apiserver
 
 import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
+	"sync"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiext "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -34,7 +32,7 @@ import (
 
 // Server has the definitions of kinds. It may be used concurrently.
 type Server struct {
-	kinds map[string]*kind // by apiVersion and kind, as key makes of them
+	kinds map[string]func() (*kind, error) // by apiVersion and kind, as key makes of them; a kind is made when it is first needed
 }
 
 // kind is one version of a definition.
@@ -57,23 +55,9 @@ type Object struct {
 	Errors field.ErrorList
 }
 
-// Load is a server with the kinds of api/v1alpha1 and those of the Gateway API's standard channel, in the version of go.mod.
-func Load(ctx context.Context) (*Server, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/spanway/spanway", "sigs.k8s.io/gateway-api").Output()
-	if err != nil {
-		return nil, fmt.Errorf("find the modules: %w", err)
-	}
-	dirs := strings.Fields(string(out))
-	if len(dirs) != 2 {
-		return nil, fmt.Errorf("find the modules: got %q", out)
-	}
-	return New(ctx, os.DirFS(filepath.Join(dirs[0], "install", "helm", "spanway-crds", "templates")),
-		os.DirFS(filepath.Join(dirs[1], "config", "crd", "standard")))
-}
-
 // New reads the definitions in folders (*.yaml), one a file. Files with something else are left out.
 func New(ctx context.Context, folders ...fs.FS) (*Server, error) {
-	s := &Server{kinds: map[string]*kind{}}
+	s := &Server{kinds: map[string]func() (*kind, error){}}
 	for _, fsys := range folders {
 		names, err := fs.Glob(fsys, "*.yaml")
 		if err != nil {
@@ -116,14 +100,21 @@ func (s *Server) define(ctx context.Context, text []byte) error {
 	if errs := crdvalidation.ValidateCustomResourceDefinition(ctx, &def); len(errs) > 0 {
 		return errs.ToAggregate()
 	}
+	s.add(&crd)
 	for i := range crd.Spec.Versions {
-		k, err := newKind(&crd, &crd.Spec.Versions[i])
-		if err != nil {
+		if _, err := s.kinds[key(crd.Spec.Group+"/"+crd.Spec.Versions[i].Name, crd.Spec.Names.Kind)](); err != nil {
 			return err
 		}
-		s.kinds[key(crd.Spec.Group+"/"+crd.Spec.Versions[i].Name, crd.Spec.Names.Kind)] = k
 	}
 	return nil
+}
+
+// add makes the versions of a definition known.
+func (s *Server) add(crd *apiext.CustomResourceDefinition) {
+	for i := range crd.Spec.Versions {
+		v := &crd.Spec.Versions[i]
+		s.kinds[key(crd.Spec.Group+"/"+v.Name, crd.Spec.Names.Kind)] = sync.OnceValues(func() (*kind, error) { return newKind(crd, v) })
+	}
 }
 
 func newKind(crd *apiext.CustomResourceDefinition, v *apiext.CustomResourceDefinitionVersion) (*kind, error) {
@@ -173,9 +164,13 @@ func (s *Server) take(ctx context.Context, document []byte, status bool) (*Objec
 	if err := yaml.Unmarshal(document, &u.Object); err != nil {
 		return nil, err
 	}
-	k := s.kinds[key(u.GetAPIVersion(), u.GetKind())]
-	if k == nil {
+	known := s.kinds[key(u.GetAPIVersion(), u.GetKind())]
+	if known == nil {
 		return nil, fmt.Errorf("no kind %q in version %q", u.GetKind(), u.GetAPIVersion())
+	}
+	k, err := known()
+	if err != nil {
+		return nil, err
 	}
 	if status && k.status == nil {
 		return nil, fmt.Errorf("kind %q has no status", u.GetKind())

@@ -2,7 +2,6 @@ package apiserver
 
 import (
 	"bytes"
-	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ import (
 // manifests is where the definitions of our own kinds are.
 const manifests = "../../install/helm/spanway-crds/templates"
 
-var load = sync.OnceValues(func() (*Server, error) { return Load(context.Background()) })
+var load = sync.OnceValues(Load)
 
 func server(t *testing.T) *Server {
 	t.Helper()
