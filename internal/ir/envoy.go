@@ -146,10 +146,46 @@ func (f *envoyFile) envoy(o *LoadOptions, service string) Envoy {
 	if t := f.Tracing; t != nil {
 		out.Tracing = t.tracing(o, service)
 	}
+	out.HTTP = EnvoyHTTP{Upgrades: f.UpgradeConfig.EnabledUpgrades, UseRemoteAddress: optional(f.UseRemoteAddress), XFFTrustedHops: uint32(f.XFFNumTrustedHops),
+		ServerHeader: f.ServerHeaderTransformation, StreamIdleTimeout: f.StreamIdleTimeout, IdleTimeout: f.IdleTimeout, HealthPath: f.HealthCheck.Path,
+		PreserveHeaderCase: f.PreserveHTTP1HeaderCase, AcceptHTTP10: optional(f.AcceptHTTP10), DefaultHost: f.DefaultHostForHTTP10}
 	for i := range f.AccessLog {
 		out.AccessLogs = append(out.AccessLogs, f.AccessLog[i].log(o))
 	}
 	return out
+}
+
+func (f *envoyFilterFile) filter() (out EnvoyLogFilter) {
+	switch {
+	case f.StatusCodeFilter != nil:
+		out.Status = f.StatusCodeFilter.comparison()
+	case f.DurationFilter != nil:
+		out.Duration = f.DurationFilter.comparison()
+	case f.HeaderFilter != nil:
+		h := &f.HeaderFilter.Header
+		out.Header = &HeaderMatch{Name: h.Name, Exact: h.Value}
+		if h.Type == "RegularExpression" {
+			out.Header.Exact, out.Header.Regex = "", h.Value
+		}
+	case f.ResponseFlagFilter != nil:
+		out.ResponseFlags = append([]string{}, f.ResponseFlagFilter.Flags...)
+	case f.GRPCStatusFilter != nil:
+		out.GRPCStatus = &EnvoyGRPCStatus{Statuses: f.GRPCStatusFilter.Statuses, Exclude: f.GRPCStatusFilter.Exclude}
+	case f.CELFilter != nil:
+		out.CEL = f.CELFilter.Match
+	}
+	out.NotHealthCheck, out.Traceable = f.NotHealthCheckFilter, f.TraceableFilter
+	for i := range f.AndFilter {
+		out.And = append(out.And, f.AndFilter[i].filter())
+	}
+	for i := range f.OrFilter {
+		out.Or = append(out.Or, f.OrFilter[i].filter())
+	}
+	return out
+}
+
+func (c *envoyComparisonFile) comparison() *EnvoyComparison {
+	return &EnvoyComparison{Op: c.Op, Value: uint32(c.Value)}
 }
 
 func (t *envoyTracingFile) tracing(o *LoadOptions, service string) *EnvoyTracing {
@@ -200,6 +236,10 @@ func (a *envoyAttributeFile) attribute() EnvoyAttribute {
 
 func (l *envoyLogFile) log(o *LoadOptions) EnvoyLog {
 	out := EnvoyLog{Match: l.Match}
+	if l.Filter != nil {
+		f := l.Filter.filter()
+		out.Filter = &f
+	}
 	switch {
 	case l.FileSink != nil:
 		out.File = &EnvoyFileLog{Path: o.abs(l.FileSink.Path), Text: l.FileSink.StringFormat, JSON: l.FileSink.JSONFormat}

@@ -13,6 +13,41 @@ type envoyFile struct {
 	// How long the processor may take to answer one message before the call fails. Where guards and pauses between attempts may
 	// take longer by their own settings, it is raised above that.
 	MessageTimeout time.Duration `conf:"messageTimeout" default:"60s" min:"100ms" max:"1h"`
+	// Protocols to which the connections of calls may be upgraded that go without the processor.
+	UpgradeConfig envoyUpgradeFile `conf:"upgradeConfig"`
+	// Whether the client's address is the connection's, and is told to plain HTTP servers in X-Forwarded-For. false trusts what
+	// X-Forwarded-For says.
+	UseRemoteAddress *bool `conf:"useRemoteAddress" unset:"the connection's, and nobody is told"`
+	// How many proxies before Envoy are trusted in X-Forwarded-For.
+	XFFNumTrustedHops int `conf:"xffNumTrustedHops" default:"0" min:"0" max:"65535"`
+	// The Server header of responses: Envoy's own, Envoy's own where the server sends none, or the server's.
+	ServerHeaderTransformation string `conf:"serverHeaderTransformation" enum:"Overwrite,AppendIfAbsent,PassThrough" default:"PassThrough"`
+	// How long a call may be without a byte in either direction, in place of the routes' timeout.idle for calls that go without the
+	// processor, and beside it for others.
+	StreamIdleTimeout time.Duration `conf:"streamIdleTimeout" unset:"the routes' timeout.idle" max:"24h"`
+	// How long a client's connection may be without a call.
+	IdleTimeout time.Duration `conf:"idleTimeout" unset:"120s" max:"24h"`
+	// A path that Envoy answers itself.
+	HealthCheck envoyHealthFile `conf:"healthCheck"`
+	// Keep the letters of header names in HTTP/1 as they came; else names are written As-Net-Http-Does.
+	PreserveHTTP1HeaderCase bool `conf:"preserveHttp1HeaderCase" default:"false"`
+	// Take requests of HTTP/1.0.
+	AcceptHTTP10 *bool `conf:"acceptHttp10" unset:"true"`
+	// The host of requests of HTTP/1.0 that name none.
+	DefaultHostForHTTP10 string `conf:"defaultHostForHttp10" default:"localhost"`
+}
+
+// envoyUpgradeFile says which upgrades there are.
+type envoyUpgradeFile struct {
+	// Names of protocols, such as websocket. A request for another one is refused with status 403 then; without any, what requests
+	// ask for is ignored.
+	EnabledUpgrades []string `conf:"enabledUpgrades"`
+}
+
+// envoyHealthFile is a health check that load balancers ask for.
+type envoyHealthFile struct {
+	// The path, which is exact: 200 while Envoy takes calls, 503 while it drains.
+	Path string `conf:"path" short:"true" unset:"there is none"`
 }
 
 // envoyTracingFile is Envoy's OpenTelemetry tracing. Percentages are of calls, and decided one after the other.
@@ -112,6 +147,76 @@ type envoyLogFile struct {
 	OpenTelemetry *envoyOTelLogFile `conf:"openTelemetry"`
 	// Log only the calls for which this CEL expression of Envoy's is true, such as response.code >= 500.
 	Match string `conf:"match" unset:"all calls"`
+	// Log only the calls that this takes, too.
+	Filter *envoyFilterFile `conf:"filter" unset:"all calls"`
+}
+
+// envoyFilterFile chooses calls by exactly one condition.
+type envoyFilterFile struct {
+	// By the response's status.
+	StatusCodeFilter *envoyComparisonFile `conf:"statusCodeFilter"`
+	// By the milliseconds that the call took.
+	DurationFilter *envoyComparisonFile `conf:"durationFilter"`
+	// Calls that are no health checks.
+	NotHealthCheckFilter bool `conf:"notHealthCheckFilter" default:"false"`
+	// Calls that Envoy traces.
+	TraceableFilter bool `conf:"traceableFilter" default:"false"`
+	// By a header of the request, but none that carries a credential.
+	HeaderFilter *envoyHeaderFilterFile `conf:"headerFilter"`
+	// By Envoy's response flags.
+	ResponseFlagFilter *envoyFlagsFile `conf:"responseFlagFilter"`
+	// By gRPC's status.
+	GRPCStatusFilter *envoyGRPCStatusFile `conf:"grpcStatusFilter"`
+	// By a CEL expression of Envoy's.
+	CELFilter *envoyCELFile `conf:"celFilter"`
+	// All of these hold, two or more.
+	AndFilter []envoyFilterFile `conf:"andFilter"`
+	// One of these holds, of two or more.
+	OrFilter []envoyFilterFile `conf:"orFilter"`
+}
+
+// envoyComparisonFile compares a number.
+type envoyComparisonFile struct {
+	// Equal, at least, at most.
+	Op string `conf:"op" enum:"EQ,GE,LE" need:"true"`
+	// With what.
+	Value int `conf:"value" default:"0" min:"0" max:"4294967295"`
+}
+
+// envoyHeaderFilterFile wants a header.
+type envoyHeaderFilterFile struct {
+	// Which.
+	Header envoyHeaderMatchFile `conf:"header" need:"true"`
+}
+
+// envoyHeaderMatchFile compares a header.
+type envoyHeaderMatchFile struct {
+	// Its name.
+	Name string `conf:"name" need:"true" short:"true"`
+	// How its value is compared; a regular expression (RE2) with all of it.
+	Type string `conf:"type" enum:"Exact,RegularExpression" default:"Exact"`
+	// With what.
+	Value string `conf:"value" unset:"the header is there"`
+}
+
+// envoyFlagsFile wants one of Envoy's response flags.
+type envoyFlagsFile struct {
+	// Their short names, such as UF.
+	Flags []string `conf:"flags" unset:"any flag"`
+}
+
+// envoyGRPCStatusFile wants a status of gRPC.
+type envoyGRPCStatusFile struct {
+	// One of these.
+	Statuses []string `conf:"statuses" enum:"OK,CANCELED,UNKNOWN,INVALID_ARGUMENT,DEADLINE_EXCEEDED,NOT_FOUND,ALREADY_EXISTS,PERMISSION_DENIED,RESOURCE_EXHAUSTED,FAILED_PRECONDITION,ABORTED,OUT_OF_RANGE,UNIMPLEMENTED,INTERNAL,UNAVAILABLE,DATA_LOSS,UNAUTHENTICATED"`
+	// Any other instead.
+	Exclude bool `conf:"exclude" default:"false"`
+}
+
+// envoyCELFile wants an expression to be true.
+type envoyCELFile struct {
+	// The expression, such as response.code >= 500.
+	Match string `conf:"match" need:"true" short:"true"`
 }
 
 // envoyFileSinkFile is a log in a file.

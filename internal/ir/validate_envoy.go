@@ -12,7 +12,18 @@ import (
 const (
 	maxEnvoyLogs       = 16
 	maxEnvoyAttributes = 64
+	maxEnvoyFilters    = 64 // in an and or an or
+	maxEnvoyDepth      = 8  // of those in each other
 )
+
+// responseFlags are those of Envoy (config.accesslog.v3.ResponseFlagFilter).
+var responseFlags = strings.Fields("LH UH UT LR UR UF UC UO NR DI FI RL UAEX RLSE DC URX SI IH DPE UMSDR RFCF NFCF DT UPE NC OM DF DO DR UDO")
+
+// upgradeName is the name of a protocol (RFC 9110, section 7.8).
+var upgradeName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~/-]{1,64}$`)
+
+// healthPath is what kgateway allows for the path of a health check.
+var healthPath = regexp.MustCompile(`^/[-a-zA-Z0-9@:%.+~#?&/=_]+$`)
 
 // credentialHeaders are headers of requests that Envoy must not tell of.
 var credentialHeaders = [...]string{"authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"}
@@ -30,6 +41,7 @@ func PrintsCredential(format string) bool { return credentialOperator.MatchStrin
 
 // envoy checks what Envoy does for itself.
 func (v *validator) envoy() {
+	v.envoyHTTP(&v.file.Envoy)
 	if t := v.file.Envoy.Tracing; t != nil {
 		v.envoyTracing("envoy.tracing", t)
 	}
@@ -40,6 +52,68 @@ func (v *validator) envoy() {
 	}
 	for i := range logs {
 		v.envoyLog(index("envoy.accessLog", i), &logs[i])
+	}
+}
+
+// envoyHTTP checks how Envoy speaks to clients.
+func (v *validator) envoyHTTP(f *envoyFile) {
+	for i, name := range f.UpgradeConfig.EnabledUpgrades {
+		if at := index("envoy.upgradeConfig.enabledUpgrades", i); !upgradeName.MatchString(name) && !v.hasProblem(at) {
+			v.add(at, Problem{Message: "not the name of a protocol", Found: quoted(name)})
+		}
+	}
+	if p := f.HealthCheck.Path; p != "" && !healthPath.MatchString(p) {
+		v.add("envoy.healthCheck.path", Problem{Message: "not a path that can be asked for", Found: quoted(p), Allowed: healthPath.String()})
+	}
+}
+
+// envoyFilter checks what chooses the calls of an access log.
+func (v *validator) envoyFilter(field string, f *envoyFilterFile, depth int) {
+	if v.told[field] || v.hasProblem(field) {
+		return
+	}
+	if depth > maxEnvoyDepth {
+		v.add(field, Problem{Message: "too deep", Allowed: "at most " + strconv.Itoa(maxEnvoyDepth) + " filters in each other"})
+		return
+	}
+	kinds := 0
+	for _, set := range []bool{f.StatusCodeFilter != nil, f.DurationFilter != nil, f.NotHealthCheckFilter, f.TraceableFilter, f.HeaderFilter != nil,
+		f.ResponseFlagFilter != nil, f.GRPCStatusFilter != nil, f.CELFilter != nil, f.AndFilter != nil, f.OrFilter != nil} {
+		if set {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		v.add(field, Problem{Message: "needs one condition", Allowed: "one of statusCodeFilter, durationFilter, notHealthCheckFilter, traceableFilter, headerFilter, " +
+			"responseFlagFilter, grpcStatusFilter, celFilter, andFilter and orFilter"})
+	}
+	if h := f.HeaderFilter; h != nil {
+		v.toldHeader(field+".headerFilter.header.name", h.Header.Name)
+		if h.Header.Type == "RegularExpression" {
+			v.regex(field+".headerFilter.header.value", h.Header.Value)
+		}
+	}
+	if r := f.ResponseFlagFilter; r != nil {
+		for i, name := range r.Flags {
+			if !slices.Contains(responseFlags, name) {
+				v.add(index(field+".responseFlagFilter.flags", i), Problem{Message: "not a response flag of Envoy", Found: quoted(name), Allowed: strings.Join(responseFlags, ", ")})
+			}
+		}
+	}
+	if g := f.GRPCStatusFilter; g != nil && len(g.Statuses) == 0 {
+		v.add(field+".grpcStatusFilter.statuses", Problem{Message: "is empty", Allowed: "at least one status"})
+	}
+	v.envoyFilters(field+".andFilter", f.AndFilter, depth)
+	v.envoyFilters(field+".orFilter", f.OrFilter, depth)
+}
+
+func (v *validator) envoyFilters(field string, list []envoyFilterFile, depth int) {
+	if n := len(list); list != nil && (n < 2 || n > maxEnvoyFilters) {
+		v.add(field, Problem{Message: "not enough conditions, or too many", Found: strconv.Itoa(n), Allowed: "2 to " + strconv.Itoa(maxEnvoyFilters)})
+		return
+	}
+	for i := range list {
+		v.envoyFilter(index(field, i), &list[i], depth+1)
 	}
 }
 
@@ -108,6 +182,9 @@ func (v *validator) envoyLog(field string, l *envoyLogFile) {
 	}
 	if sinks != 1 && !v.told[field] && !v.hasProblem(field) {
 		v.add(field, Problem{Message: "needs one destination", Allowed: "one of fileSink, grpcService and openTelemetry"})
+	}
+	if l.Filter != nil {
+		v.envoyFilter(field+".filter", l.Filter, 1)
 	}
 	if f := l.FileSink; f != nil {
 		if f.StringFormat != "" && f.JSONFormat != nil {
