@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,7 @@ func (x *session) open(engine *gateway.Engine) (err error) {
 		return errOrder
 	}
 	in := incoming(m)
+	in.Listener, _ = url.QueryUnescape(told(x.stream, xds.ListenerKey)) // of our own making
 	x.ctx, x.cancel = context.WithCancelCause(x.stream.Context())
 	x.call = engine.Open(x.ctx, &in)
 	x.id = x.call.ID()

@@ -67,10 +67,69 @@ func (b *build) accessLog(l *ir.EnvoyLog) *accesslogv3.AccessLog {
 	default:
 		out = b.logger("envoy.access_loggers.file", fileLog(l.File))
 	}
+	var all []*accesslogv3.AccessLogFilter
 	if l.Match != "" {
-		out.Filter = b.cel(l.Match)
+		all = append(all, b.cel(l.Match))
+	}
+	if l.Filter != nil {
+		all = append(all, b.logFilter(l.Filter))
+	}
+	if len(all) == 1 {
+		out.Filter = all[0]
+	} else if len(all) > 1 {
+		out.Filter = &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{AndFilter: &accesslogv3.AndFilter{Filters: all}}}
 	}
 	return out
+}
+
+// logFilter chooses the calls of an access log.
+func (b *build) logFilter(f *ir.EnvoyLogFilter) *accesslogv3.AccessLogFilter {
+	out := &accesslogv3.AccessLogFilter{}
+	switch {
+	case f.Status != nil:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_StatusCodeFilter{StatusCodeFilter: &accesslogv3.StatusCodeFilter{Comparison: b.comparison(f.Status)}}
+	case f.Duration != nil:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_DurationFilter{DurationFilter: &accesslogv3.DurationFilter{Comparison: b.comparison(f.Duration)}}
+	case f.NotHealthCheck:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_NotHealthCheckFilter{NotHealthCheckFilter: &accesslogv3.NotHealthCheckFilter{}}
+	case f.Traceable:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_TraceableFilter{TraceableFilter: &accesslogv3.TraceableFilter{}}
+	case f.Header != nil:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_HeaderFilter{HeaderFilter: &accesslogv3.HeaderFilter{Header: headerMatch(f.Header)}}
+	case f.ResponseFlags != nil:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_ResponseFlagFilter{ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: f.ResponseFlags}}
+	case f.GRPCStatus != nil:
+		g := &accesslogv3.GrpcStatusFilter{Exclude: f.GRPCStatus.Exclude}
+		for _, s := range f.GRPCStatus.Statuses {
+			g.Statuses = append(g.Statuses, accesslogv3.GrpcStatusFilter_Status(accesslogv3.GrpcStatusFilter_Status_value[s]))
+		}
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_GrpcStatusFilter{GrpcStatusFilter: g}
+	case f.CEL != "":
+		return b.cel(f.CEL)
+	case len(f.And) > 0:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_AndFilter{AndFilter: &accesslogv3.AndFilter{Filters: b.logFilters(f.And)}}
+	case len(f.Or) > 0:
+		out.FilterSpecifier = &accesslogv3.AccessLogFilter_OrFilter{OrFilter: &accesslogv3.OrFilter{Filters: b.logFilters(f.Or)}}
+	default:
+		b.fail("envoy: an access log's filter without a condition")
+	}
+	return out
+}
+
+func (b *build) logFilters(list []ir.EnvoyLogFilter) (out []*accesslogv3.AccessLogFilter) {
+	for i := range list {
+		out = append(out, b.logFilter(&list[i]))
+	}
+	return out
+}
+
+// comparison compares with a value that Envoy's runtime could change, under a name that nobody sets.
+func (b *build) comparison(c *ir.EnvoyComparison) *accesslogv3.ComparisonFilter {
+	op, ok := accesslogv3.ComparisonFilter_Op_value[c.Op]
+	if !ok {
+		b.fail("envoy: an access log's filter compares by %q: want EQ, GE or LE", c.Op)
+	}
+	return &accesslogv3.ComparisonFilter{Op: accesslogv3.ComparisonFilter_Op(op), Value: &corev3.RuntimeUInt32{DefaultValue: c.Value, RuntimeKey: "spanway.log"}}
 }
 
 func (b *build) logger(name string, m proto.Message) *accesslogv3.AccessLog {

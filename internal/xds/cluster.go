@@ -15,6 +15,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	casev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -61,7 +62,9 @@ func (b *build) clusters() []*clusterv3.Cluster {
 	out := []*clusterv3.Cluster{none, b.processorCluster()}
 	if b.asks() {
 		for i := range b.g.Backends {
-			out = append(out, b.backendCluster(b.backends[b.g.Backends[i].Name]))
+			if be := b.backends[b.g.Backends[i].Name]; be.Broken == "" {
+				out = append(out, b.backendCluster(be))
+			}
 		}
 	}
 	return append(out, b.direct...)
@@ -166,8 +169,14 @@ func explicit(c *httpv3.HttpProtocolOptions_ExplicitHttpConfig) *httpv3.HttpProt
 	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: c}
 }
 
-// http1 writes header names as net/http does: some servers read them as they were first written.
+// http1 writes header names as net/http does, for some servers read them as they were first written; or as they came, if the
+// configuration wants that.
 func (b *build) http1() *corev3.Http1ProtocolOptions {
+	if b.g.Envoy.HTTP.PreserveHeaderCase {
+		return &corev3.Http1ProtocolOptions{HeaderKeyFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat{
+			HeaderFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat_StatefulFormatter{
+				StatefulFormatter: b.extension("envoy.http.stateful_header_formatters.preserve_case", &casev3.PreserveCaseFormatterConfig{})}}}
+	}
 	return &corev3.Http1ProtocolOptions{HeaderKeyFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat{
 		HeaderFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWords_{
 			ProperCaseWords: &corev3.Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWords{}}}}

@@ -21,6 +21,7 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/spanway/spanway/internal/ir"
@@ -57,12 +58,12 @@ func (b *build) asks() bool {
 
 // directness tells of r. What needs a credential of ours never goes on without the processor.
 func (b *build) directness(r *ir.Route) directness {
-	plain := len(r.Policies) == 0 && len(r.Match.Models) == 0 && len(targets(r)) > 0
+	plain := len(r.Policies) == 0 && len(r.Match.Models) == 0 && (len(targets(r)) > 0 || r.Redirect != nil || r.Direct != nil)
 	for _, t := range targets(r) {
 		be := b.backends[t.Backend]
 		p, _ := provider.Lookup(be.Provider)
 		own := be.Key.Value != "" || be.Key.File != "" || len(be.Headers) > 0
-		plain = plain && p != nil && p.Plain && !own && basePath(be) == basePath(b.backends[targets(r)[0].Backend])
+		plain = plain && p != nil && p.Plain && !own && (be.Broken != "" || basePath(be) == basePath(b.first(r)))
 	}
 	switch {
 	case plain:
@@ -71,6 +72,17 @@ func (b *build) directness(r *ir.Route) directness {
 		return whenDead
 	}
 	return never
+}
+
+// first is the first of r's backends that is whole, else just the first.
+func (b *build) first(r *ir.Route) *backend {
+	all := targets(r)
+	for _, t := range all {
+		if be := b.backends[t.Backend]; be.Broken == "" {
+			return be
+		}
+	}
+	return b.backends[all[0].Backend]
 }
 
 // minFill is the shortest time in which Envoy fills a bucket.
@@ -84,131 +96,6 @@ func targets(r *ir.Route) []ir.Target {
 // climbing is a path with a segment "." or ".." in whatever spelling: behind a prefix it could reach what lies beside it. The
 // pipeline refuses it.
 const climbing = `(?i).*(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:(?:/|\\|%2f|%5c).*)?`
-
-// directRoutes are the matches of all routes in the pipeline's order, if some route goes on without the processor: of the others
-// so that the more specific one wins.
-func (b *build) directRoutes() []*routev3.Route {
-	if !slices.ContainsFunc(b.ways, func(d directness) bool { return d != never }) {
-		return nil
-	}
-	climbs := b.unplannedRoute()
-	if b.o.Processor == "" {
-		climbs = refusal(llm.Errorf(http.StatusBadRequest, "invalid_path", "the path has a segment . or .."))
-	}
-	climbs.Name, climbs.Match = climbs.Name+" climbing", &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: climbing}}}
-	out := []*routev3.Route{climbs}
-	for _, i := range inOrder(b.g.Routes) {
-		r, d := &b.g.Routes[i], b.ways[i]
-		route := b.unplannedRoute()
-		if d != never {
-			route = b.directRoute(r, d)
-		}
-		route.Name, route.Match, route.Metadata = r.Name, match(&r.Match), routeMetadata(r)
-		out = append(out, route)
-	}
-	return out
-}
-
-// inOrder is the numbers of routes as the pipeline tries them (internal/gateway, routes.find): exact paths, prefixes from the longest on, regular
-// expressions; of equal paths the one first that asks for more.
-func inOrder(routes []ir.Route) []int {
-	out := make([]int, len(routes))
-	for i := range routes {
-		out[i] = i
-	}
-	slices.SortStableFunc(out, func(x, y int) int {
-		a, b := &routes[x].Match, &routes[y].Match
-		if c := class(a) - class(b); c != 0 {
-			return c
-		}
-		if a.Regex != "" {
-			return 0
-		}
-		if c := len(b.Prefix) - len(a.Prefix); c != 0 {
-			return c
-		}
-		if a.Exact != b.Exact || a.Prefix != b.Prefix {
-			return 0
-		}
-		return conditions(b) - conditions(a)
-	})
-	return out
-}
-
-func class(m *ir.Match) int {
-	switch {
-	case m.Exact != "":
-		return 0
-	case m.Regex != "":
-		return 2
-	}
-	return 1
-}
-
-// conditions counts as internal/gateway does.
-func conditions(m *ir.Match) int {
-	n := 2*len(m.Headers) + len(m.Models)
-	if len(m.Hosts) > 0 {
-		n += 1000
-	}
-	if len(m.Methods) > 0 {
-		n += 100
-	}
-	return n
-}
-
-// match is m as Envoy matches, models apart.
-func match(m *ir.Match) *routev3.RouteMatch {
-	out := &routev3.RouteMatch{}
-	prefix := strings.TrimSuffix(m.Prefix, "/")
-	switch {
-	case m.Exact != "":
-		out.PathSpecifier = &routev3.RouteMatch_Path{Path: m.Exact}
-	case m.Regex != "":
-		out.PathSpecifier = &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: m.Regex}}
-	case prefix == "":
-		out.PathSpecifier = &routev3.RouteMatch_Prefix{Prefix: ""}
-	default:
-		out.PathSpecifier = &routev3.RouteMatch_PathSeparatedPrefix{PathSeparatedPrefix: prefix}
-	}
-	if len(m.Hosts) > 0 {
-		var hosts []string
-		for _, h := range m.Hosts {
-			if suffix, ok := strings.CutPrefix(h, "*"); ok {
-				hosts = append(hosts, ".+"+regexp.QuoteMeta(suffix))
-			} else {
-				hosts = append(hosts, regexp.QuoteMeta(h))
-			}
-		}
-		out.Headers = append(out.Headers, header(":authority", expression("(?i)(?:"+strings.Join(hosts, "|")+")(?::[0-9]+)?")))
-	}
-	if len(m.Methods) > 0 {
-		out.Headers = append(out.Headers, header(":method", expression(strings.Join(quoted(m.Methods), "|"))))
-	}
-	for _, h := range m.Headers {
-		switch {
-		case h.Regex != "":
-			out.Headers = append(out.Headers, header(h.Name, expression(h.Regex)))
-		case h.Exact != "":
-			out.Headers = append(out.Headers, header(h.Name, exactly(h.Exact)))
-		default:
-			out.Headers = append(out.Headers, &routev3.HeaderMatcher{Name: h.Name, HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true}})
-		}
-	}
-	return out
-}
-
-func quoted(list []string) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = regexp.QuoteMeta(s)
-	}
-	return out
-}
-
-func expression(re string) *matcherv3.StringMatcher {
-	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: re}}}
-}
 
 // directRoute sends r's calls on to its groups of targets in turn.
 func (b *build) directRoute(r *ir.Route, d directness) *routev3.Route {
@@ -224,17 +111,49 @@ func (b *build) directRoute(r *ir.Route, d directness) *routev3.Route {
 			groups.PriorityGroups = append(groups.PriorityGroups, group)
 		}
 	}
+	first := b.first(r)
 	action := &routev3.RouteAction{
 		ClusterSpecifier: &routev3.RouteAction_InlineClusterSpecifierPlugin{InlineClusterSpecifierPlugin: &routev3.ClusterSpecifierPlugin{
 			Extension: b.extension("envoy.router.cluster_specifier_plugin.priority_group", groups)}},
-		Timeout:              durationpb.New(r.Timeout.Request),
-		IdleTimeout:          durationpb.New(r.Timeout.Idle),
-		RetryPolicy:          directRetry(r),
-		HostRewriteSpecifier: &routev3.RouteAction_AutoHostRewrite{AutoHostRewrite: wrapperspb.Bool(true)},
+		ClusterNotFoundResponseCode: routev3.RouteAction_INTERNAL_SERVER_ERROR, // what a broken backend answers
+		Timeout:                     durationpb.New(r.Timeout.Request),
+		RetryPolicy:                 directRetry(r),
+		RegexRewrite:                rewrite(r, first),
 	}
-	first := b.backends[targets(r)[0].Backend]
-	action.RegexRewrite = rewrite(&r.Match, first)
-	per := map[string]*anypb.Any{filterDirect: b.pack(&routev3.FilterConfig{Config: b.pack(&mutationv3.HeaderMutationPerRoute{Mutations: directMutations(r, first)})})}
+	if b.g.Envoy.HTTP.StreamIdleTimeout == 0 {
+		action.IdleTimeout = durationpb.New(r.Timeout.Idle)
+	}
+	if d == always {
+		for _, name := range b.g.Envoy.HTTP.Upgrades {
+			action.UpgradeConfigs = append(action.UpgradeConfigs, &routev3.RouteAction_UpgradeConfig{UpgradeType: name})
+		}
+	}
+	switch {
+	case r.Rewrite.Host != "":
+		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: r.Rewrite.Host}
+	case !r.Rewrite.KeepHost || d != always:
+		action.HostRewriteSpecifier = &routev3.RouteAction_AutoHostRewrite{AutoHostRewrite: wrapperspb.Bool(true)}
+	}
+	out := &routev3.Route{Action: &routev3.Route_Route{Route: action}, TypedPerFilterConfig: b.perFilter(r, first, d)}
+	for _, t := range targets(r) {
+		if be := b.backends[t.Backend]; be.Broken != "" {
+			out.Metadata = refusals(r, be.Backend)
+			break
+		}
+	}
+	return out
+}
+
+// refusals is what Envoy knows of r, and what it answers where r leads to a broken backend.
+func refusals(r *ir.Route, broken *ir.Backend) *corev3.Metadata {
+	m := routeMetadata(r)
+	m.FilterMetadata[Namespace].Fields[refusalKey] = refused(llm.Errorf(http.StatusInternalServerError, broken.Broken, "the backend %s cannot be used: %s", broken.Name, broken.Broken))
+	return m
+}
+
+// perFilter is what the filters do with r's calls. Where these go to a backend, first is one of those.
+func (b *build) perFilter(r *ir.Route, first *backend, d directness) map[string]*anypb.Any {
+	per := map[string]*anypb.Any{filterDirect: b.pack(&routev3.FilterConfig{Config: b.pack(&mutationv3.HeaderMutationPerRoute{Mutations: b.directMutations(r, first)})})}
 	switch {
 	case b.o.Processor == "":
 	case d == always:
@@ -246,7 +165,7 @@ func (b *build) directRoute(r *ir.Route, d directness) *routev3.Route {
 	if r.RateLimit.Burst > 0 {
 		per[filterLimit] = b.pack(&routev3.FilterConfig{Config: b.pack(rateLimit(r))})
 	}
-	return &routev3.Route{Action: &routev3.Route_Route{Route: action}, TypedPerFilterConfig: per}
+	return per
 }
 
 // directRetry makes as many attempts as the pipeline would, for the same reasons.
@@ -273,14 +192,21 @@ func directRetry(r *ir.Route) *routev3.RetryPolicy {
 	return p
 }
 
-// rewrite turns the client's path into that of be: without the route's prefix, below its base. nil = it stays.
-func rewrite(m *ir.Match, be *backend) *matcherv3.RegexMatchAndSubstitute {
-	base, version, bare := basePath(be), "", "/"
+// rewrite turns the client's path into that of be: as r rewrites it, below the base of be. nil = it stays.
+func rewrite(r *ir.Route, be *backend) *matcherv3.RegexMatchAndSubstitute {
+	base, version, bare, m := basePath(be), "", "/", &r.Match
 	if p, ok := provider.Lookup(be.Provider); ok && !p.Plain {
 		version, bare = "(?:/v1)?", p.Bare // clients know of no base, or of this one
 		if base == "" {
 			base = p.Endpoints[0].Base
 		}
+	} else if re, by, ok := replacement(m, r.Rewrite.Path, r.Rewrite.Prefix); ok {
+		return substitute(re+"$", escaped(base)+by)
+	} else if r.Rewrite.KeepPath {
+		if base == "" {
+			return nil
+		}
+		return substitute("^(/.*)$", escaped(base)+`\1`)
 	}
 	prefix := regexp.QuoteMeta(strings.TrimSuffix(m.Prefix, "/")) + version
 	switch {
@@ -308,33 +234,38 @@ func escaped(s string) string { return strings.ReplaceAll(s, `\`, `\\`) }
 
 // directMutations do with the head what the pipeline does: what is private to the gateway goes, the client's request id comes
 // back, then the route's own changes.
-func directMutations(r *ir.Route, be *backend) *mutationv3.Mutations {
-	m := &mutationv3.Mutations{RequestMutations: []*rulesv3.HeaderMutation{
+func (b *build) directMutations(r *ir.Route, be *backend) *mutationv3.Mutations {
+	m := &mutationv3.Mutations{ResponseMutations: edits(&r.ResponseHeaders)}
+	if be == nil {
+		return m
+	}
+	m.RequestMutations = []*rulesv3.HeaderMutation{
 		set("x-request-id", "%REQ("+strings.ToUpper(RequestIDHeader)+")%", corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD),
-		removePrefix("x-spanway-"), removePrefix("x-envoy-"), removePrefix("x-forwarded-"), remove("forwarded"), remove("x-real-ip"), remove("proxy-authorization"),
-	}}
+		removePrefix("x-spanway-"), removePrefix("x-envoy-"), remove("proxy-authorization"),
+	}
+	if !b.forwards() {
+		m.RequestMutations = append(m.RequestMutations, removePrefix("x-forwarded-"), remove("forwarded"), remove("x-real-ip"))
+	}
 	if !be.Key.Passthrough {
 		for _, name := range provider.CredentialHeaders() {
 			m.RequestMutations = append(m.RequestMutations, remove(name))
 		}
 	}
 	m.RequestMutations = append(m.RequestMutations, edits(&r.RequestHeaders)...)
-	m.ResponseMutations = edits(&r.ResponseHeaders)
 	return m
 }
 
 // edits are e in its order. What stands between percent signs would be a command to Envoy.
 func edits(e *ir.HeaderEdits) []*rulesv3.HeaderMutation {
 	var out []*rulesv3.HeaderMutation
-	plain := func(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 	for _, name := range e.Remove {
 		out = append(out, remove(name))
 	}
 	for _, h := range e.Set {
-		out = append(out, set(strings.ToLower(h.Name), plain(h.Value), corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
+		out = append(out, set(strings.ToLower(h.Name), formatted(h.Value), corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
 	}
 	for _, h := range e.Add {
-		out = append(out, set(strings.ToLower(h.Name), plain(h.Value), corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD))
+		out = append(out, set(strings.ToLower(h.Name), formatted(h.Value), corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD))
 	}
 	return out
 }
@@ -371,6 +302,10 @@ func (b *build) directCluster(be *backend) *clusterv3.Cluster {
 			e.GetEndpoint().Hostname = be.url.Host
 		}
 	}
+	if be.Endpoints != nil && len(be.Endpoints) == 0 {
+		c.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{Namespace: {Fields: map[string]*structpb.Value{
+			refusalKey: refused(llm.Errorf(http.StatusServiceUnavailable, "no_endpoints", "the backend %s has no endpoint that is ready", be.Name))}}}}
+	}
 	if be.Outlier.Failures > 0 {
 		c.OutlierDetection = &clusterv3.OutlierDetection{Consecutive_5Xx: wrapperspb.UInt32(uint32(be.Outlier.Failures)),
 			BaseEjectionTime: durationpb.New(be.Outlier.Ejection), MaxEjectionTime: durationpb.New(max(be.Outlier.Ejection, 300*time.Second))}
@@ -388,7 +323,7 @@ func (b *build) directClusters() []*clusterv3.Cluster {
 			continue
 		}
 		for _, t := range targets(&b.g.Routes[i]) {
-			if be := b.backends[t.Backend]; !made[be.Name] {
+			if be := b.backends[t.Backend]; !made[be.Name] && be.Broken == "" {
 				made[be.Name] = true
 				out = append(out, b.directCluster(be))
 			}

@@ -67,7 +67,7 @@ func TestEndpoints(t *testing.T) {
 	}{
 		{[]string{hostOf(a), hostOf(b)}, "map[200 a as app.example:2 200 b as app.example:2]"},
 		{[]string{hostOf(b)}, "map[200 b as app.example:4]"},
-		{[]string{}, `map[503 {"error":{"message":"the gateway cannot process calls at the moment","type":"gateway_unavailable"}}` + "\n:4]"},
+		{[]string{}, `map[503 {"error":{"message":"the backend app has no endpoint that is ready","type":"server_error","param":null,"code":"no_endpoints"}}:4]`},
 		{[]string{hostOf(a)}, "map[200 a as app.example:4]"},
 	} {
 		g.Backends[0].Endpoints = x.endpoints

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"net/url"
 	"time"
 
 	rulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
@@ -15,6 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/spanway/spanway/internal/ir"
 )
 
 // Names of the HTTP filters.
@@ -61,10 +64,10 @@ var (
 		"upstream.transport_failure_reason", "xds.cluster_name"}
 )
 
-// processorR is the filter that shows the processor each call. It is off where the table of routes does not switch it on: the
+// processorR is the filter that shows the processor each call that came by l. It is off where the table of routes does not switch it on: the
 // reply to a request that is no HTTP has no route, and would be lost while R looked at it.
-func (b *build) processorR() *hcmv3.HttpFilter {
-	p := b.processor(RoleR)
+func (b *build) processorR(l *ir.Listener) *hcmv3.HttpFilter {
+	p := b.processor(RoleR, &corev3.HeaderValue{Key: ListenerKey, Value: formatted(url.QueryEscape(l.Name))})
 	p.RequestAttributes, p.ResponseAttributes = requestAttributes, responseAttributes
 	p.AllowModeOverride = true
 	p.MetadataOptions = receive(Namespace, Plan)

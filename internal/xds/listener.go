@@ -1,13 +1,16 @@
 package xds
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	rulesv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	healthv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/health_check/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	limitv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/connection_limit/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -30,16 +33,6 @@ const (
 // maxHeadKiB is the largest request head that Envoy can be told to take.
 const maxHeadKiB = 8192
 
-func (b *build) listeners(routes *routev3.RouteConfiguration) []*listenerv3.Listener {
-	var out []*listenerv3.Listener
-	for i := range b.g.Listeners {
-		if l := b.listener(&b.g.Listeners[i], routes); l != nil {
-			out = append(out, l)
-		}
-	}
-	return out
-}
-
 func (b *build) listener(l *ir.Listener, routes *routev3.RouteConfiguration) *listenerv3.Listener {
 	address := l.Address
 	if a := b.o.Listen[l.Name]; a != "" {
@@ -52,18 +45,13 @@ func (b *build) listener(l *ir.Listener, routes *routev3.RouteConfiguration) *li
 	}
 	chain := &listenerv3.FilterChain{Filters: []*listenerv3.Filter{
 		b.networkFilter("envoy.filters.network.connection_limit", &limitv3.ConnectionLimit{
-			StatPrefix: l.Name, MaxConnections: wrapperspb.UInt64(uint64(max(b.g.Limits.Connections, 1)))}),
+			StatPrefix: statName(l.Name), MaxConnections: wrapperspb.UInt64(uint64(max(b.g.Limits.Connections, 1)))}),
 		b.networkFilter("envoy.filters.network.http_connection_manager", b.manager(l, routes)),
 	}}
 	if l.TLS != nil {
 		chain.TransportSocket = b.serverTLS(l)
 	}
-	out := &listenerv3.Listener{Name: l.Name, Address: socket(host, port), FilterChains: []*listenerv3.FilterChain{chain}}
-	if host == "" { // every interface, IPv4's too
-		out.Address.GetSocketAddress().Address = "::"
-		out.Address.GetSocketAddress().Ipv4Compat = true
-	}
-	return out
+	return &listenerv3.Listener{Name: l.Name, Address: everywhere(host, port), FilterChains: []*listenerv3.FilterChain{chain}}
 }
 
 func (b *build) networkFilter(name string, m proto.Message) *listenerv3.Filter {
@@ -73,26 +61,19 @@ func (b *build) networkFilter(name string, m proto.Message) *listenerv3.Filter {
 // manager is l's HTTP connection manager. Requests and responses cross it as they are: what Envoy would add, change or
 // normalise for itself is switched off.
 func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcmv3.HttpConnectionManager {
-	h1 := b.http1()
-	h1.AcceptHttp_10, h1.DefaultHostForHttp_10 = true, "localhost"
-	h1.IgnoreHttp_11Upgrade = []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"}}}}
 	scheme := "http"
 	if l.TLS != nil {
 		scheme = "https"
 	}
 	m := &hcmv3.HttpConnectionManager{
-		StatPrefix:                    l.Name,
+		StatPrefix:                    statName(l.Name),
 		CodecType:                     hcmv3.HttpConnectionManager_AUTO,
-		HttpProtocolOptions:           h1,
+		HttpProtocolOptions:           b.clientHTTP1(),
 		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idlePatience), MaxHeadersCount: wrapperspb.UInt32(b.maxHeaders())},
 		MaxRequestHeadersKb:           wrapperspb.UInt32(b.headKiB()),
 		RequestHeadersTimeout:         durationpb.New(headPatience),
 		RequestTimeout:                durationpb.New(bodyPatience),
-		StreamIdleTimeout:             durationpb.New(0), // R times calls
-		ServerHeaderTransformation:    hcmv3.HttpConnectionManager_PASS_THROUGH,
 		SchemeHeaderTransformation:    &corev3.SchemeHeaderTransformation{Transformation: &corev3.SchemeHeaderTransformation_SchemeToOverwrite{SchemeToOverwrite: scheme}},
-		UseRemoteAddress:              wrapperspb.Bool(true),
-		SkipXffAppend:                 true,
 		GenerateRequestId:             wrapperspb.Bool(b.g.Envoy.Tracing != nil), // it holds the decision whether to sample
 		PreserveExternalRequestId:     true,
 		NormalizePath:                 wrapperspb.Bool(false),
@@ -102,13 +83,14 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 		AccessLog:                     b.callLogs(),
 		Tracing:                       b.tracing(),
 	}
+	b.clients(m)
 	if m.Tracing != nil && b.o.Processor != "" {
 		m.HttpFilters = append(m.HttpFilters, b.spanFilter())
 	}
 	if b.o.Processor != "" {
-		m.HttpFilters = append(m.HttpFilters, b.processorR())
+		m.HttpFilters = append(m.HttpFilters, b.processorR(l))
 	}
-	if len(b.direct) > 0 {
+	if slices.ContainsFunc(b.ways, func(d directness) bool { return d != never }) {
 		m.HttpFilters = append(m.HttpFilters, b.directFilters()...)
 	}
 	m.HttpFilters = append(m.HttpFilters, b.filter("envoy.filters.http.router", &routerv3.Router{
@@ -119,6 +101,49 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 		m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
 	}
 	return m
+}
+
+// clientHTTP1 is how HTTP/1 is spoken with clients.
+func (b *build) clientHTTP1() *corev3.Http1ProtocolOptions {
+	h1, c := b.http1(), &b.g.Envoy.HTTP
+	h1.AcceptHttp_10, h1.DefaultHostForHttp_10 = !c.AcceptHTTP10.Set || c.AcceptHTTP10.V, cmp.Or(c.DefaultHost, "localhost")
+	ignored := []*matcherv3.StringMatcher{expression(".*")}
+	if len(c.Upgrades) > 0 { // HTTP/2 and TLS are offered by clients that can do without (RFC 9113, section 3.1; RFC 2817)
+		ignored = []*matcherv3.StringMatcher{expression("(?i)(h2c|tls/.*)")}
+	}
+	h1.IgnoreHttp_11Upgrade = ignored
+	return h1
+}
+
+// clients puts into m what the configuration says of how clients are spoken with.
+func (b *build) clients(m *hcmv3.HttpConnectionManager) {
+	c := &b.g.Envoy.HTTP
+	if c.IdleTimeout > 0 {
+		m.CommonHttpProtocolOptions.IdleTimeout = durationpb.New(c.IdleTimeout)
+	}
+	m.StreamIdleTimeout = durationpb.New(c.StreamIdleTimeout)
+	m.ServerHeaderTransformation = serverHeaders[c.ServerHeader]
+	m.UseRemoteAddress = wrapperspb.Bool(!c.UseRemoteAddress.Set || c.UseRemoteAddress.V)
+	m.XffNumTrustedHops = c.XFFTrustedHops
+	m.SkipXffAppend = !b.forwards()
+	for _, name := range c.Upgrades { // on for the routes that say so
+		m.UpgradeConfigs = append(m.UpgradeConfigs, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: name, Enabled: wrapperspb.Bool(false)})
+	}
+	if c.HealthPath != "" {
+		m.HttpFilters = append(m.HttpFilters, b.filter("envoy.filters.http.health_check", &healthv3.HealthCheck{PassThroughMode: wrapperspb.Bool(false),
+			Headers: []*routev3.HeaderMatcher{header(":path", exactly(c.HealthPath))}}))
+	}
+}
+
+// forwards reports whether backends get to know, in X-Forwarded-For, who called.
+func (b *build) forwards() bool {
+	c := &b.g.Envoy.HTTP
+	return c.UseRemoteAddress.Set || c.XFFTrustedHops > 0
+}
+
+var serverHeaders = map[string]hcmv3.HttpConnectionManager_ServerHeaderTransformation{
+	"": hcmv3.HttpConnectionManager_PASS_THROUGH, "PassThrough": hcmv3.HttpConnectionManager_PASS_THROUGH,
+	"Overwrite": hcmv3.HttpConnectionManager_OVERWRITE, "AppendIfAbsent": hcmv3.HttpConnectionManager_APPEND_IF_ABSENT,
 }
 
 // earlyMutations take out of a client's request what would steer Envoy or the processor's wiring. The client's request id is

@@ -20,6 +20,7 @@ const (
 const (
 	RoleKey       = "x-spanway-role"       // R or U
 	ConnectionKey = "x-spanway-connection" // Envoy's number of the client's connection
+	ListenerKey   = "x-spanway-listener"   // R: the name of the listener that the call came by, escaped as in a query
 	CallKey       = "x-spanway-call"       // U: the call's id, as R set it in the metadata spanway.call
 	ClusterKey    = "x-spanway-cluster"    // U: the cluster's name
 	HostKey       = "x-spanway-host"       // U: address of the provider's host
@@ -63,5 +64,4 @@ const (
 	readyListener    = "spanway.ready"
 	statsListener    = "spanway.stats"
 	collectorCluster = "spanway.collector"
-	routesName       = "spanway"
 )

@@ -33,7 +33,7 @@ var replies = []reply{
 
 // localReplies puts Envoy's own errors into the error shape that clients of LLM APIs know.
 func (b *build) localReplies() *hcmv3.LocalReplyConfig {
-	c := &hcmv3.LocalReplyConfig{Mappers: b.cutReplies()}
+	c := &hcmv3.LocalReplyConfig{Mappers: append(b.cutReplies(), b.absentReplies()...)}
 	for _, r := range replies {
 		body := &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 			"message": structpb.NewStringValue(r.message), "type": structpb.NewStringValue(r.kind)}})}}
@@ -62,11 +62,33 @@ func (b *build) cutReplies() (out []*hcmv3.ResponseMapper) {
 	return out
 }
 
+// refusalKey is the body of what is answered in place of a backend that cannot be asked: in the metadata of a route that leads to a
+// broken one, and of a cluster without a host.
+const refusalKey = "refusal"
+
+// absentReplies tell of backends that cannot be asked, with the words of the pipeline.
+func (b *build) absentReplies() (out []*hcmv3.ResponseMapper) {
+	for _, a := range []struct{ details, of, attribute string }{
+		{"cluster_not_found", "ROUTE", "xds.route_metadata"}, {"no_healthy_upstream", "CLUSTER", "xds.cluster_metadata"},
+	} {
+		out = append(out, &hcmv3.ResponseMapper{
+			Filter: b.cel("response.code_details == '" + a.details + "' && '" + refusalKey + "' in " + a.attribute + ".filter_metadata['" + Namespace + "']"),
+			BodyFormatOverride: &corev3.SubstitutionFormatString{ContentType: "application/json", Format: &corev3.SubstitutionFormatString_TextFormatSource{
+				TextFormatSource: content("%METADATA(" + a.of + ":" + Namespace + ":" + refusalKey + ")%")}},
+		})
+	}
+	return out
+}
+
+// refused is e as the metadata of routes and clusters have it.
+func refused(e *llm.Error) *structpb.Value {
+	return structpb.NewStringValue(string(openai.Dialect{}.Error(e)))
+}
+
 // refusal is a route that answers with e, in the error shape that clients of LLM APIs know.
 func refusal(e *llm.Error) *routev3.Route {
 	return &routev3.Route{Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: uint32(e.Status), Body: content(string(openai.Dialect{}.Error(e)))}},
-		ResponseHeadersToAdd: []*corev3.HeaderValueOption{{Header: &corev3.HeaderValue{Key: "content-type", Value: "application/json"},
-			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD}}}
+		ResponseHeadersToAdd: []*corev3.HeaderValueOption{put("content-type", "application/json")}}
 }
 
 func (b *build) cel(expression string) *accesslogv3.AccessLogFilter {

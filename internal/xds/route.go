@@ -18,23 +18,6 @@ import (
 // maxAttempts is the most attempts that the pipeline makes for a call (internal/gateway, maxPlan).
 const maxAttempts = 16
 
-// routes is the one table of all listeners. A call is first matched by the route at its end, which only has R; R answers with the
-// name of the route that the pipeline chose, by which the call is matched again.
-func (b *build) routes() *routev3.RouteConfiguration {
-	v := &routev3.VirtualHost{Name: routesName, Domains: []string{"*"}, RequestBodyBufferLimit: wrapperspb.UInt64(uint64(max(b.g.Limits.Body, 0)))}
-	if b.asks() {
-		for i := range b.g.Routes {
-			v.Routes = append(v.Routes, b.plannedRoute(&b.g.Routes[i]))
-		}
-	}
-	v.Routes = append(v.Routes, b.directRoutes()...)
-	if b.o.Processor != "" {
-		v.TypedPerFilterConfig = b.switchedOn()
-		v.Routes = append(v.Routes, b.unplannedRoute())
-	}
-	return &routev3.RouteConfiguration{Name: routesName, VirtualHosts: []*routev3.VirtualHost{v}}
-}
-
 // plannedRoute carries the calls that the pipeline gave to r, to the clusters of their plan.
 func (b *build) plannedRoute(r *ir.Route) *routev3.Route {
 	action := &routev3.RouteAction{
@@ -45,7 +28,7 @@ func (b *build) plannedRoute(r *ir.Route) *routev3.Route {
 		Timeout:     durationpb.New(0),
 		RetryPolicy: b.plannedRetry(r),
 	}
-	return &routev3.Route{Name: r.Name, Match: anyPath(header(RouteHeader, exactly(r.Name))), Metadata: routeMetadata(r), Action: &routev3.Route_Route{Route: action}}
+	return &routev3.Route{Name: r.Name, Match: anyPath(), Metadata: routeMetadata(r), Action: &routev3.Route_Route{Route: action}}
 }
 
 // unplannedRoute takes every call until the pipeline has chosen its route. It leads nowhere.
@@ -120,8 +103,8 @@ func headTimeout(r *ir.Route) time.Duration {
 	return d
 }
 
-func anyPath(headers ...*routev3.HeaderMatcher) *routev3.RouteMatch {
-	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: ""}, Headers: headers}
+func anyPath() *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: ""}}
 }
 
 func header(name string, m *matcherv3.StringMatcher) *routev3.HeaderMatcher {

@@ -1,11 +1,12 @@
 package xds
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
+	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	"google.golang.org/protobuf/proto"
 )
 
 // union is what r says, and beside it the clusters, secrets and routes of calls' plans that only old has. Listeners are r's.
@@ -36,32 +37,68 @@ func merge[T interface{ GetName() string }](a, b []T) []T {
 	return out
 }
 
-// mergeRoutes is table with the routes of old that calls are sent to by name and that table does not have.
+// mergeRoutes is table with the routes of old that calls are sent to by name and that table does not have, each where calls look for
+// it: in the virtual host of the same host. A host that table does not know any more keeps a virtual host of its own for that.
 func mergeRoutes(table, old *routev3.RouteConfiguration) *routev3.RouteConfiguration {
-	have := map[string]bool{}
-	for _, r := range table.GetVirtualHosts()[0].GetRoutes() {
-		have[plannedFor(r)] = true
+	now, before := byDomain(table), byDomain(old)
+	out := &routev3.RouteConfiguration{Name: table.Name, IgnorePortInHostMatching: table.IgnorePortInHostMatching,
+		MaxDirectResponseBodySizeBytes: table.MaxDirectResponseBodySizeBytes, TypedPerFilterConfig: table.TypedPerFilterConfig}
+	for _, v := range table.GetVirtualHosts() {
+		out.VirtualHosts = append(out.VirtualHosts, withPlanned(v, v.GetName(), planned(find(before, v.GetName()))))
 	}
-	var more []*routev3.Route
-	for _, r := range old.GetVirtualHosts()[0].GetRoutes() {
-		if name := plannedFor(r); name != "" && !have[name] {
-			more = append(more, r)
+	for _, v := range old.GetVirtualHosts() {
+		if base := find(now, v.GetName()); now[v.GetName()] == nil {
+			if with := withPlanned(base, v.GetName(), planned(v)); with != base {
+				out.VirtualHosts = append(out.VirtualHosts, with)
+			}
 		}
 	}
-	if len(more) == 0 {
-		return table
-	}
-	out := proto.CloneOf(table)
-	out.GetVirtualHosts()[0].Routes = append(more, out.GetVirtualHosts()[0].GetRoutes()...)
 	return out
 }
 
-// plannedFor is the name of the route whose calls r carries; "" for one that is not matched by RouteHeader.
-func plannedFor(r *routev3.Route) string {
-	for _, h := range r.GetMatch().GetHeaders() {
-		if h.GetName() == RouteHeader {
-			return h.GetStringMatch().GetExact()
+// byDomain are the virtual hosts of table by their domains, of which each has one, its name.
+func byDomain(table *routev3.RouteConfiguration) map[string]*routev3.VirtualHost {
+	out := make(map[string]*routev3.VirtualHost, len(table.GetVirtualHosts()))
+	for _, v := range table.GetVirtualHosts() {
+		out[v.GetName()] = v
+	}
+	return out
+}
+
+// find is the virtual host in which Envoy looks for the routes of domain.
+func find(hosts map[string]*routev3.VirtualHost, domain string) *routev3.VirtualHost {
+	if v := hosts[domain]; v != nil {
+		return v
+	}
+	for d := range wider(domain) {
+		if v := hosts[d]; v != nil {
+			return v
 		}
 	}
-	return ""
+	return nil
+}
+
+// planned are the routes of v that calls are sent to by name.
+func planned(v *routev3.VirtualHost) map[string]*xdsmatcherv3.Matcher_OnMatch {
+	return v.GetMatcher().GetMatcherTree().GetExactMatchMap().GetMap()
+}
+
+// withPlanned is v, for domain, with what of more it does not have.
+func withPlanned(v *routev3.VirtualHost, domain string, more map[string]*xdsmatcherv3.Matcher_OnMatch) *routev3.VirtualHost {
+	have := planned(v)
+	lacks := false
+	for name := range more {
+		lacks = lacks || have[name] == nil
+	}
+	if !lacks {
+		return v
+	}
+	all := maps.Clone(more)
+	maps.Copy(all, have)
+	var b build
+	m := b.byName(all, v.GetRoutes())
+	if v.GetMatcher() != nil {
+		m.OnNoMatch = v.GetMatcher().GetOnNoMatch()
+	}
+	return &routev3.VirtualHost{Name: domain, Domains: []string{domain}, RequestBodyBufferLimit: v.GetRequestBodyBufferLimit(), Matcher: m}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	xdsmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -50,23 +51,28 @@ type Resources struct {
 // Build makes the resources of g. It reads no file and gives equal resources for equal arguments. Its errors are the
 // configuration's author's to mend.
 func Build(g *ir.Gateway, o Options) (*Resources, error) {
-	b := &build{g: g, o: o, backends: map[string]*backend{}, collectors: map[string]*clusterv3.Cluster{}}
+	b := &build{g: g, o: o, backends: map[string]*backend{}, collectors: map[string]*clusterv3.Cluster{},
+		entries: make([]*routev3.Route, len(g.Routes)), plans: make([]*xdsmatcherv3.Matcher_OnMatch, len(g.Routes))}
 	if err := b.locate(); err != nil {
 		return nil, err
 	}
 	b.decide()
 	b.direct = b.directClusters()
 	r := &Resources{Clusters: b.clusters(), Secrets: b.secrets()}
-	routes := b.routes()
-	r.Listeners = b.listeners(routes)
-	r.Clusters = append(r.Clusters, b.collected()...)
-	if o.ADS {
-		r.Routes = []*routev3.RouteConfiguration{routes}
+	for i := range g.Listeners {
+		l := &g.Listeners[i]
+		routes := b.table(l)
+		r.Listeners = append(r.Listeners, b.listener(l, routes))
+		if o.ADS {
+			r.Routes = append(r.Routes, routes)
+		}
 	}
+	r.Clusters = append(r.Clusters, b.collected()...)
 	if b.err != nil {
 		return nil, b.err
 	}
 	slices.SortFunc(r.Listeners, func(x, y *listenerv3.Listener) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(r.Routes, func(x, y *routev3.RouteConfiguration) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(r.Clusters, func(x, y *clusterv3.Cluster) int { return strings.Compare(x.Name, y.Name) })
 	slices.SortFunc(r.Secrets, func(x, y *tlsv3.Secret) int { return strings.Compare(x.Name, y.Name) })
 	return r, nil
@@ -77,9 +83,11 @@ type build struct {
 	g          *ir.Gateway
 	o          Options
 	backends   map[string]*backend
-	ways       []directness                  // of the routes, in their order
-	collectors map[string]*clusterv3.Cluster // by name
-	direct     []*clusterv3.Cluster          // for calls that go without the processor
+	ways       []directness                    // of the routes, in their order
+	entries    []*routev3.Route                // of the routes, those that were made
+	plans      []*xdsmatcherv3.Matcher_OnMatch // likewise
+	collectors map[string]*clusterv3.Cluster   // by name
+	direct     []*clusterv3.Cluster            // for calls that go without the processor
 	err        error
 }
 
@@ -94,6 +102,10 @@ type backend struct {
 func (b *build) locate() error {
 	for i := range b.g.Backends {
 		c := &b.g.Backends[i]
+		if c.Broken != "" {
+			b.backends[c.Name] = &backend{Backend: c, url: &url.URL{}, cluster: c.Name} // there is no such cluster
+			continue
+		}
 		u, err := provider.Address(c, b.o.DemoURL)
 		if err != nil {
 			return fmt.Errorf("backend %q: %w", c.Name, err)
