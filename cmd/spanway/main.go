@@ -53,7 +53,7 @@ The exit code is 0, or 1 after an error, which is on standard error.`,
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help")
 	})
-	cmd.AddCommand(runCommand(), validateCommand(), extprocCommand(), translateCommand(), schemaCommand(), versionCommand())
+	cmd.AddCommand(runCommand(), validateCommand(), extprocCommand(), controllerCommand(), translateCommand(), schemaCommand(), versionCommand())
 	return cmd
 }
 
