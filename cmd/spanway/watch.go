@@ -117,5 +117,12 @@ func (s *source) watched(g *ir.Gateway) []string {
 			files = append(files, f)
 		}
 	}
+	for i := range g.Routes {
+		for _, p := range g.Routes[i].Policies {
+			if p.Guard != nil && p.Guard.Moderation != nil && p.Guard.Moderation.Key.File != "" {
+				files = append(files, p.Guard.Moderation.Key.File)
+			}
+		}
+	}
 	return files
 }

@@ -174,6 +174,12 @@ func compilePolicy(c *ir.Policy) (policy.Policy, error) {
 			return nil, fmt.Errorf("guard %s: %w", c.Guard.Name, err)
 		}
 		return policy.NewWebhookGuard(*c.Guard, client)
+	case c.Guard != nil && c.Guard.Moderation != nil:
+		client, err := callout.New(&c.Guard.Moderation.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("guard %s: %w", c.Guard.Name, err)
+		}
+		return policy.NewModerationGuard(*c.Guard, client)
 	case c.Enrich != nil:
 		return policy.NewEnrich(c.Enrich)
 	case c.Defaults != nil:

@@ -102,6 +102,11 @@ func (c *Call) guardSpan(name, phase string, g *guarding, start, end time.Time) 
 		s.String(telemetry.AIWebhookEndpoint, rep.Endpoint)
 		s.String(telemetry.AIWebhookResult, webhookResult(rep.Result))
 		s.String(telemetry.AIWebhookRejectReason, rep.Reason)
+	case "moderation":
+		s.String(telemetry.AIModerationModel, rep.Model)
+		if rep.Failed == "" {
+			s.Bool(telemetry.AIModerationFlagged, rep.Result == "rejected")
+		}
 	}
 	for i := range rep.Hits {
 		if ev := s.Event("spanway.guardrail.hit", rep.Hits[i].Time); ev != nil {

@@ -276,9 +276,17 @@ func (g *guardFile) name() string {
 		return g.Name
 	case g.Webhook != nil:
 		return "webhook"
+	case g.Moderation != nil:
+		return "moderation"
 	}
 	return "regex"
 }
+
+// What a refused client is told when the file does not say it.
+const (
+	rejectedText   = "The request was rejected due to inappropriate content"
+	moderationText = "Rejected by guardrails moderation"
+)
 
 func (g *guardFile) guard(o *LoadOptions) *Guard {
 	action := map[string]string{"true": "check", "false": ""}
@@ -298,6 +306,14 @@ func (g *guardFile) guard(o *LoadOptions) *Guard {
 	if w := g.Webhook; w != nil {
 		out.Webhook = &Webhook{URL: strings.TrimRight(w.URL, "/"), Timeout: w.Timeout, Failure: w.Failure,
 			Forward: headerMatches(w.ForwardHeaders), TLS: w.TLS.clientTLS(o)}
+	}
+	message := rejectedText
+	if m := g.Moderation; m != nil {
+		message = moderationText
+		out.Moderation = &Moderation{URL: strings.TrimRight(m.URL, "/"), Model: m.Model, Key: m.Key, Timeout: m.Timeout, Failure: m.Failure, TLS: m.TLS.clientTLS(o)}
+	}
+	if out.Reject.Message == "" {
+		out.Reject.Message = message
 	}
 	return out
 }

@@ -373,14 +373,15 @@ type fieldFile struct {
 
 // guardFile looks at what goes in and what comes out.
 type guardFile struct {
-	_ struct{} `later:"moderation"`
 	// Name of its spans (run_guardrail NAME). Unique in its route.
 	Name string `conf:"name" unset:"the guard's kind, such as regex"`
 	// Find text by patterns.
 	Regex *regexGuardFile `conf:"regex"`
 	// Ask a service of your own, in place of regex.
 	Webhook *webhookFile `conf:"webhook"`
-	// What is done to a request where something is found: mask or reject; true for a webhook, which decides itself.
+	// Show requests to a moderation API, in place of regex.
+	Moderation *moderationFile `conf:"moderation"`
+	// What is done to a request where something is found: mask or reject; true for a webhook, which decides itself. Moderation rejects.
 	Request string `conf:"request" enum:"mask,reject,true,false" unset:"requests are not checked"`
 	// What is done to a response where something is found: mask or reject; true for a webhook.
 	Response string `conf:"response" enum:"mask,reject,true,false" unset:"responses are not checked"`
@@ -413,6 +414,23 @@ type webhookFile struct {
 	TLS clientTLSFile `conf:"tls"`
 }
 
+// moderationFile is a moderation API of OpenAI's form, which all texts of a request are shown to at once.
+type moderationFile struct {
+	// Scheme, host, port and base path, to which /moderations is added.
+	URL string `conf:"url" default:"https://api.openai.com/v1"`
+	// Model that judges.
+	Model string `conf:"model" default:"omni-moderation-latest"`
+	// The API's key, as a backend's: inline, "${VAR}", "${file:PATH}" (read again when the file changes), or passthrough, which sends the
+	// caller's own bearer token. Never printed.
+	Key Credential `conf:"key" unset:"none is sent"`
+	// Bound of one question, its answer included.
+	Timeout time.Duration `conf:"timeout" default:"5s" min:"1ms" max:"10m"`
+	// What becomes of a call when no valid answer comes, as of a webhook.
+	Failure string `conf:"failure" enum:"closed,reject,open" default:"closed"`
+	// How an https URL's server is verified.
+	TLS clientTLSFile `conf:"tls"`
+}
+
 // patternFile is one regular expression.
 type patternFile struct {
 	// Name, for placeholder and span: letters, digits and "_".
@@ -426,7 +444,7 @@ type rejectFile struct {
 	// HTTP status.
 	Status int `conf:"status" default:"403" min:"400" max:"599"`
 	// Message in the client's own error format.
-	Message string `conf:"message" default:"The request was rejected due to inappropriate content"`
+	Message string `conf:"message" unset:"The request was rejected due to inappropriate content; of moderation: Rejected by guardrails moderation"`
 }
 
 // telemetryFile is what is recorded of every call and where it goes.

@@ -229,9 +229,15 @@ func (v *validator) defaults(field string, fields []fieldFile) {
 
 // guard checks one prompt guard; names are those of its route.
 func (v *validator) guard(field string, g *guardFile, names map[string]string) {
+	kinds := 0
+	for _, there := range []bool{g.Regex != nil, g.Webhook != nil, g.Moderation != nil} {
+		if there {
+			kinds++
+		}
+	}
 	switch {
-	case g.Regex != nil && g.Webhook != nil:
-		v.bad(field+".webhook", "regex and webhook at once", "one of the two; a route may have several guards")
+	case kinds > 1:
+		v.bad(field, "regex, webhook or moderation at once", "one of them; a route may have several guards")
 	case g.Regex != nil:
 		v.unique(names, field+".name", g.name())
 		v.sides(field, g, "mask", "reject")
@@ -240,8 +246,17 @@ func (v *validator) guard(field string, g *guardFile, names map[string]string) {
 		v.unique(names, field+".name", g.name())
 		v.sides(field, g, "true")
 		v.webhook(field+".webhook", g.Webhook)
+	case g.Moderation != nil:
+		v.unique(names, field+".name", g.name())
+		if g.Response != "" && g.Response != "false" {
+			v.bad(field+".response", "a moderation API looks at requests only", "")
+		} else {
+			v.sides(field, g, "reject")
+		}
+		v.url(field+".moderation.url", g.Moderation.URL)
+		v.clientTLS(field+".moderation.tls", &g.Moderation.TLS, g.Moderation.URL)
 	case !v.told[field]:
-		v.add(field, Problem{Message: "has nothing to look for", Allowed: "regex, webhook"})
+		v.add(field, Problem{Message: "has nothing to look for", Allowed: "regex, webhook, moderation"})
 	}
 }
 

@@ -40,7 +40,7 @@ type Watch interface {
 // Report is what a guardrail did on one side of a call, for its run_guardrail span.
 type Report struct {
 	Ran    bool   // false: no span
-	Kind   string // regex, webhook
+	Kind   string // regex, webhook, moderation
 	Action string // what it is told to do: mask, reject, or check, where the other side decides
 	Result string // what it did: passed, masked or rejected
 	Rule   string // names of the patterns that matched, comma-separated, never the text
@@ -54,6 +54,7 @@ type Report struct {
 	Endpoint string        // host:port
 	Reason   string        // what the other side said of the last thing that it flagged
 	Failed   string        // error.type of the last call that failed; ""
+	Model    string        // of a moderation API
 }
 
 // begin notes that the guardrail runs.

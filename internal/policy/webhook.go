@@ -65,7 +65,7 @@ func NewWebhookGuard(g ir.Guard, client Poster) (Policy, error) {
 	}
 	p := &WebhookGuard{name: g.Name, conf: *w, request: g.Request != "", response: g.Response != "", client: client}
 	p.rejection = llm.Error{Status: g.Reject.Status, Type: Rejected, Message: g.Reject.Message}
-	p.endpoint = u.Hostname() + ":" + cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	p.endpoint = hostPort(u)
 	for _, m := range w.Forward {
 		rule, err := m.Compile()
 		if err != nil {
@@ -188,17 +188,7 @@ func encode(v any) ([]byte, error) {
 
 // unanswered is what becomes of a call about which there is no valid answer.
 func (g *WebhookGuard) unanswered(rep *Report, why string) error {
-	rep.Failed = why
-	switch g.conf.Failure {
-	case "open":
-		return nil
-	case "reject":
-		rep.note(resultRejected, "")
-		e := g.rejection
-		return &e
-	}
-	rep.note(resultRejected, "")
-	return llm.Errorf(http.StatusServiceUnavailable, Unanswered, "The guardrail %s gave no answer (%s).", g.name, why)
+	return unanswered(g.name, g.conf.Failure, &g.rejection, rep, why)
 }
 
 // follow does what a valid answer says.

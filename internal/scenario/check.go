@@ -60,7 +60,8 @@ var (
 
 // types are the attributes whose values are not strings.
 var types = map[string]any{
-	"client.port": int64(0), "server.port": int64(0), "http.response.status_code": int64(0), "http.request.resend_count": int64(0),
+	"ai.moderation.flagged": false,
+	"client.port":           int64(0), "server.port": int64(0), "http.response.status_code": int64(0), "http.request.resend_count": int64(0),
 	"gen_ai.request.temperature": 0.0, "gen_ai.request.top_p": 0.0, "gen_ai.request.frequency_penalty": 0.0,
 	"gen_ai.request.presence_penalty": 0.0, "gen_ai.request.max_tokens": int64(0), "gen_ai.request.seed": int64(0),
 	"gen_ai.request.top_k": int64(0), "gen_ai.request.choice.count": int64(0), "gen_ai.request.stop_sequences": []string{},
@@ -333,11 +334,18 @@ func (c *checker) guard(s *Span) {
 	if s.Name != fmt.Sprint("run_guardrail ", s.Attrs["spanway.guardrail.name"]) {
 		c.say(s, "does not name its guardrail")
 	}
-	if s.Attrs["spanway.guardrail.kind"] == "webhook" {
-		if c.need(s, "ai.webhook.endpoint", "ai.webhook.result"); s.Kind != kindClient {
-			c.say(s, "a guardrail that calls out is a CLIENT span")
-		}
-	} else if s.Failed || s.Kind != kindInternal {
+	calls := true
+	switch s.Attrs["spanway.guardrail.kind"] {
+	case "webhook":
+		c.need(s, "ai.webhook.endpoint", "ai.webhook.result")
+	case "moderation":
+		c.need(s, "ai.moderation.model")
+	default:
+		calls = false
+	}
+	if calls && s.Kind != kindClient {
+		c.say(s, "a guardrail that calls out is a CLIENT span")
+	} else if !calls && (s.Failed || s.Kind != kindInternal) {
 		c.say(s, "a guardrail is an INTERNAL span that never fails")
 	}
 	if s.Parent != c.spans[0].Name {

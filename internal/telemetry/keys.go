@@ -84,6 +84,8 @@ const (
 	AIWebhookEndpoint
 	AIWebhookResult
 	AIWebhookRejectReason
+	AIModerationModel
+	AIModerationFlagged
 	SpanwayBackoff
 	GenAIUsageCacheWrite
 	OpenInferenceSpanKind
@@ -190,6 +192,8 @@ var names = [numKeys]string{
 	AIWebhookEndpoint:               "ai.webhook.endpoint",
 	AIWebhookResult:                 "ai.webhook.result",
 	AIWebhookRejectReason:           "ai.webhook.reject_reason",
+	AIModerationModel:               "ai.moderation.model",
+	AIModerationFlagged:             "ai.moderation.flagged",
 	SpanwayBackoff:                  "spanway.retry.backoff",
 	GenAIUsageCacheWrite:            "gen_ai.usage.cache_write.input_tokens",
 	OpenInferenceSpanKind:           "openinference.span.kind",
