@@ -26,6 +26,8 @@ type attached struct {
 	refReason, refMessage string   // why references are not resolved
 	dropped, replaced     []string // what became of rules
 	ignored               []string // what of them has no effect
+	// replacedAt is what became of rules at some listeners, by policies.
+	replacedAt map[*listener][]string
 }
 
 // parent is one reference of an HTTPRoute to a Gateway of ours.
@@ -34,7 +36,6 @@ type parent struct {
 	plane           *plane
 	joins           []join
 	reason, message string // why it is not accepted
-	replaced        []string
 }
 
 // join is an HTTPRoute at a listener, for the hostnames that both have.
@@ -50,7 +51,7 @@ func (t *translator) routeProblem(a *attached, field string, s Severity, format 
 // attach finds the listeners of all HTTPRoutes.
 func (t *translator) attach() {
 	for _, r := range t.in.HTTPRoutes {
-		a := &attached{object: r, name: nameOf(r)}
+		a := &attached{object: r, name: nameOf(r), replacedAt: map[*listener][]string{}}
 		gateways := map[types.NamespacedName]bool{}
 		for i := range r.Spec.ParentRefs {
 			p := t.parent(a, i)
@@ -209,13 +210,16 @@ func (a *attached) planes() []*plane {
 func (t *translator) routeStatus(a *attached) {
 	status := &gwv1.HTTPRouteStatus{}
 	t.out.Statuses.HTTPRoutes[a.name] = status
-	n := a.object.Generation
+	n, counted := a.object.Generation, map[*listener]bool{}
 	for _, p := range a.parents {
 		out := gwv1.RouteParentStatus{ParentRef: *p.ref, ControllerName: ControllerName}
 		ok, reason, message := p.accepted(a)
 		if ok {
 			for _, j := range p.joins {
-				j.listener.attached++
+				if !counted[j.listener] {
+					counted[j.listener] = true
+					j.listener.attached++
+				}
 			}
 		}
 		out.Conditions = set(nil, n, string(gwv1.RouteConditionAccepted), ok, reason, message)
@@ -227,7 +231,12 @@ func (t *translator) routeStatus(a *attached) {
 
 // accepted says whether p takes the route as it is.
 func (p *parent) accepted(a *attached) (ok bool, reason, message string) {
-	replaced := slices.Concat(a.replaced, p.replaced)
+	replaced := slices.Clone(a.replaced)
+	for _, j := range p.joins {
+		for _, why := range a.replacedAt[j.listener] {
+			replaced = appendNew(replaced, why)
+		}
+	}
 	switch {
 	case p.reason != "":
 		return false, p.reason, p.message

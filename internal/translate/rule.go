@@ -113,11 +113,11 @@ func (r *rule) times() (faults []fault) {
 
 // emit adds the routes of a to the data plane p.
 func (t *translator) emit(a *attached, p *plane) {
-	joins, of := a.joinsOf(p)
+	joins := a.joinsOf(p)
 	for i, r := range a.rules {
 		for m := range r.matches {
 			var variants []ir.Route
-			for k, j := range joins {
+			for _, j := range joins {
 				if j.listener.ir == "" {
 					continue
 				}
@@ -128,7 +128,7 @@ func (t *translator) emit(a *attached, p *plane) {
 				}
 				why := t.apply(site{Plane: p, Gateway: p.object, Listener: j.listener.spec, Route: a.object, Rule: i, AI: r.ai}, &out)
 				if why != "" && m == 0 {
-					of[k].replaced = appendNew(of[k].replaced, r.field+": "+why)
+					a.replacedAt[j.listener] = append(a.replacedAt[j.listener], r.field+": "+why)
 				}
 				variants = merge(variants, &out, string(j.listener.spec.Name))
 			}
@@ -142,19 +142,19 @@ func (t *translator) emit(a *attached, p *plane) {
 	}
 }
 
-// joinsOf are the listeners of p that the route is attached to, each once, with the reference that names it first.
-func (a *attached) joinsOf(p *plane) (joins []join, of []*parent) {
+// joinsOf are the listeners of p that the route is attached to, each once.
+func (a *attached) joinsOf(p *plane) (joins []join) {
 	for _, parent := range a.parents {
 		if parent.plane != p || parent.reason != "" {
 			continue
 		}
 		for _, j := range parent.joins {
 			if !slices.ContainsFunc(joins, func(x join) bool { return x.listener == j.listener }) {
-				joins, of = append(joins, j), append(of, parent)
+				joins = append(joins, j)
 			}
 		}
 	}
-	return joins, of
+	return joins
 }
 
 // at is the route of the rule's match m.
