@@ -102,12 +102,13 @@ func (t *translator) distribute(r *rule, shares []share) []fault {
 
 // broken is the name of a backend that answers with an error, of the kind of those beside it.
 func (t *translator) broken(name, reason, provider string) string {
+	url := ""
 	if provider == "" {
-		provider = plainProvider
+		provider, url = plainProvider, "http://broken.invalid" // nobody has this name (RFC 2606)
 	} else {
 		name += "_" + provider
 	}
-	t.places[name] = ir.Backend{Name: name, Provider: provider, Broken: reason, HTTP2: "auto", Propagate: true}
+	t.places[name] = ir.Backend{Name: name, Provider: provider, URL: url, Broken: reason, HTTP2: "auto", Propagate: true}
 	return name
 }
 
