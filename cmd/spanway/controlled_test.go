@@ -10,12 +10,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +35,7 @@ type cluster struct {
 	cert    tls.Certificate
 	address string // of the controller
 	listen  string // of the Gateway
+	envoy   *envoy.Process
 	sidecar *process
 	admin   string // of the sidecar
 }
@@ -111,6 +115,12 @@ func (c *cluster) pod() {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(p.Stop)
+	c.envoy = p
+	c.startSidecar()
+}
+
+func (c *cluster) startSidecar() {
+	c.t.Helper()
 	c.sidecar = start(c.t, "extproc", "--control-plane", c.address, "--control-name", "controller.test", "--control-ca", filepath.Join(c.dir, "ca.crt"),
 		"--control-token", filepath.Join(c.dir, "token"), "--gateway", "default/a", "--pod", "pod", "--listen", c.socket(), "--admin", c.admin, "-q",
 		"--envoy-admin", "unix:"+filepath.Join(c.dir, "admin.sock"), "--drain-key", "k")
@@ -222,6 +232,130 @@ func TestControllerRestarts(t *testing.T) {
 	answers := end()
 	c.sidecar.stop(t)
 	whole(t, answers, otlp)
+}
+
+// TestTwoControllers: pods reach the first of two replicas that is there. It ends while the second has a newer configuration: the pod
+// gets it, and loses no call.
+func TestTwoControllers(t *testing.T) {
+	c := newCluster(t)
+	first, second, otlp := newKeyed(t), newKeyed(t), newReceiver(t)
+	places := []string{free(t), free(t)}
+	service, err := net.Listen("tcp", c.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			in, err := service.Accept()
+			if err != nil {
+				return
+			}
+			open.Go(func() { forward(in, places) })
+		}
+	})
+	t.Cleanup(func() {
+		service.Close()
+		open.Wait()
+	})
+	a, b := c.controller(places[0]), c.controller(places[1])
+	a.Publish(c.conf(otlp, first.URL, "one"))
+	b.Publish(c.conf(otlp, first.URL, "one"))
+	c.pod()
+	c.current(a)
+	end := load(t, c.url())
+	until(t, "calls arrive", func() bool { return first.count("one") > 20 })
+	b.Publish(c.conf(otlp, second.URL, "two"))
+	a.Shutdown()
+	until(t, "the change arrives", func() bool { return second.count("two") > 20 })
+	c.current(b)
+	answers := end()
+	c.sidecar.stop(t)
+	whole(t, answers, otlp)
+	c.envoy.Stop()
+	b.Shutdown()
+}
+
+// forward connects in with the first of places that answers.
+func forward(in net.Conn, places []string) {
+	defer in.Close()
+	for _, place := range places {
+		out, err := net.Dial("tcp", place)
+		if err != nil {
+			continue
+		}
+		go func() {
+			_, _ = io.Copy(out, in)
+			out.Close()
+		}()
+		_, _ = io.Copy(in, out)
+		return
+	}
+}
+
+// TestControlledStreams: streams that run when the provider, the key and the collector change go on to their end, and their traces
+// go to the collector that they began with.
+func TestControlledStreams(t *testing.T) {
+	const streams = 20
+	c := newCluster(t)
+	provider, next, one, two := newStreamer(t), newKeyed(t), newReceiver(t), newReceiver(t)
+	s := c.controller(c.address)
+	s.Publish(c.conf(one, provider.URL, "one"))
+	c.pod()
+	c.current(s)
+	http, answers := client(t), make(chan answer, streams)
+	for range streams {
+		go func() { answers <- ask(t.Context(), http, c.url(), strings.Replace(hello, "{", `{"stream":true,`, 1)) }()
+	}
+	until(t, "all streams have begun", func() bool { return provider.begun.Load() == streams })
+	s.Publish(c.conf(two, next.URL, "two"))
+	c.current(s)
+	if a := ask(t.Context(), http, c.url(), hello); a.err != nil || a.status != 200 {
+		t.Errorf("after the change: %+v", a)
+	}
+	close(provider.release)
+	for range streams {
+		if a := <-answers; a.err != nil || a.status != 200 || !strings.HasSuffix(a.body, "data: [DONE]\n\n") {
+			t.Errorf("%+v", a)
+		}
+	}
+	until(t, "their traces are there", func() bool {
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		return len(one.traces) == streams
+	})
+	c.sidecar.stop(t)
+	two.mu.Lock()
+	defer two.mu.Unlock()
+	if len(two.traces) != 1 {
+		t.Errorf("%d traces went to the new collector, want 1", len(two.traces))
+	}
+}
+
+// TestControlledDeaths: a sidecar and an Envoy that were killed get the configuration again, and the next change.
+func TestControlledDeaths(t *testing.T) {
+	c := newCluster(t)
+	provider, otlp, http := newKeyed(t), newReceiver(t), client(t)
+	s := c.controller(c.address)
+	s.Publish(c.conf(otlp, provider.URL, "one"))
+	c.pod()
+	c.current(s)
+	serves := func() bool { return ask(t.Context(), http, c.url(), hello).status == 200 }
+	c.sidecar.kill()
+	until(t, "the controller sees it", func() bool { return s.State("default", "a").Sidecars == 0 })
+	if a := ask(t.Context(), http, c.url(), hello); a.status != 503 {
+		t.Errorf("without a sidecar: %+v", a)
+	}
+	c.startSidecar()
+	until(t, "it serves again", serves)
+	if err := syscall.Kill(c.envoy.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "Envoy is gone", func() bool { return !serves() })
+	s.Publish(c.conf(otlp, provider.URL, "two"))
+	until(t, "it serves again", serves)
+	c.current(s)
+	until(t, "the change is there", func() bool { return serves() && provider.count("two") > 0 })
 }
 
 // TestControlledRefuses: what cannot work is said at once.

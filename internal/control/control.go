@@ -77,7 +77,9 @@ type Server struct {
 
 	mu        sync.Mutex
 	planes    map[place]*plane
-	published []Gateway // not prepared yet; nil = none
+	published []Gateway  // not prepared yet; nil = none
+	preparing *sync.Cond // of mu: something was published and is not prepared
+	busy      bool       // that
 	fresh     chan struct{}
 	counts    Metrics
 }
@@ -89,6 +91,7 @@ type place struct{ namespace, name string }
 func New(o Options) *Server {
 	s := &Server{o: o, patience: usual(), changed: make(chan struct{}, 1), fresh: make(chan struct{}, 1), planes: map[place]*plane{}}
 	s.counts.Latency.Counts = make([]uint64, len(LatencyBounds)+1)
+	s.preparing = sync.NewCond(&s.mu)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(grpc.Creds(credentials.NewTLS(o.TLS)), grpc.StreamInterceptor(s.admit), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxSendMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
@@ -104,7 +107,7 @@ func New(o Options) *Server {
 // taken it. A Gateway that is not among them any more keeps what its pods have, until they go.
 func (s *Server) Publish(gateways []Gateway) {
 	s.mu.Lock()
-	s.published = append([]Gateway{}, gateways...) // not nil
+	s.published, s.busy = append([]Gateway{}, gateways...), true // not nil
 	s.mu.Unlock()
 	signal(s.fresh)
 }
@@ -112,10 +115,13 @@ func (s *Server) Publish(gateways []Gateway) {
 // Changed has something to receive after State has changed, of whichever Gateway. It is for one receiver.
 func (s *Server) Changed() <-chan struct{} { return s.changed }
 
-// State is that of a Gateway; zero when nothing is known of it.
+// State is that of a Gateway, with regard to what was published last; zero when nothing is known of it.
 func (s *Server) State(namespace, name string) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.busy && s.base.Err() == nil {
+		s.preparing.Wait()
+	}
 	p := s.planes[place{namespace, name}]
 	if p == nil {
 		return State{}
@@ -139,6 +145,9 @@ func (s *Server) prepare() {
 		select {
 		case <-s.fresh:
 		case <-s.base.Done():
+			s.mu.Lock()
+			s.preparing.Broadcast()
+			s.mu.Unlock()
 			return
 		}
 		s.mu.Lock()
@@ -154,6 +163,10 @@ func (s *Server) prepare() {
 			s.renew(&gateways[i])
 		}
 		s.forget(there)
+		s.mu.Lock()
+		s.busy = s.published != nil
+		s.mu.Unlock()
+		s.preparing.Broadcast()
 		signal(s.changed)
 	}
 }
