@@ -43,6 +43,9 @@ func (b *build) table(l *ir.Listener) *routev3.RouteConfiguration {
 	mine := b.mine(l)
 	t := &routev3.RouteConfiguration{Name: l.Name, IgnorePortInHostMatching: true,
 		MaxDirectResponseBodySizeBytes: wrapperspb.UInt32(b.longestBody(mine))}
+	if slices.ContainsFunc(b.g.Backends, func(be ir.Backend) bool { return be.Broken != "" }) {
+		t.ValidateClusters = wrapperspb.Bool(false) // a broken backend has none, and in a bootstrap Envoy would mind
+	}
 	if b.o.Processor != "" {
 		t.TypedPerFilterConfig = b.switchedOn()
 	}
