@@ -99,6 +99,12 @@ func Render(in Input) ([]Object, error) {
 // maxName is the longest name of a Service and value of a label (RFC 1123, section 2.1, as Kubernetes applies it).
 const maxName = 63
 
+// The label that tells objects of ours from others, and its value.
+const (
+	managedBy = "app.kubernetes.io/managed-by"
+	Manager   = "spanway"
+)
+
 // Selector is the labels by which all objects of the Gateway called name are found, its pods among them.
 func Selector(name string) map[string]string {
 	return map[string]string{
@@ -135,6 +141,7 @@ func (r *render) meta(name string, labels, annotations map[string]string) metav1
 	join(m.Labels, labels)
 	join(m.Annotations, annotations)
 	join(m.Labels, Selector(r.Gateway.Name)) // nothing else may stand there: selectors do not change
+	m.Labels[managedBy] = Manager
 	if len(m.Annotations) == 0 {
 		m.Annotations = nil
 	}
@@ -143,9 +150,8 @@ func (r *render) meta(name string, labels, annotations map[string]string) metav1
 
 func (r *render) labels() map[string]string {
 	return map[string]string{
-		"kgateway":                                     "kube-gateway",
-		"app.kubernetes.io/managed-by":                 "spanway",
-		"app.kubernetes.io/version":                    label(r.Version),
+		"kgateway":                  "kube-gateway",
+		"app.kubernetes.io/version": label(r.Version),
 		"gateway.networking.k8s.io/gateway-class-name": label(string(r.Gateway.Spec.GatewayClassName)),
 	}
 }

@@ -80,6 +80,16 @@ func TestConfigurationsLoad(t *testing.T) {
 			if b.info != "yaml" {
 				continue
 			}
+			if strings.HasPrefix(b.text, "apiVersion:") {
+				file := filepath.Join(t.TempDir(), "manifests.yaml")
+				if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := output(at(root, programs.spanway, "validate", file)); err != nil {
+					t.Errorf("%s:%d: %v", b.doc, b.line, err)
+				}
+				continue
+			}
 			found++
 			_, err := ir.Load(b.doc, []byte(b.text), ir.LoadOptions{
 				Getenv:    func(string) (string, bool) { return "value", true },
