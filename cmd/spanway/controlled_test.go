@@ -88,7 +88,7 @@ func (c *cluster) socket() string { return "unix:" + filepath.Join(c.dir, "proce
 // pod starts an Envoy and its sidecar.
 func (c *cluster) pod() {
 	c.t.Helper()
-	boot := xds.Boot{Node: "pod.default", Role: control.RolePrefix + "default~a", Control: c.address, TLS: &xds.ControlTLS{
+	boot := xds.Boot{Node: "pod.default", Role: xds.Role("default", "a"), Control: c.address, TLS: &xds.ControlTLS{
 		CAFile: filepath.Join(c.dir, "ca.crt"), ServerName: "controller.test", TokenFile: filepath.Join(c.dir, "token"), SecretsDir: c.dir}}
 	b, err := xds.Dynamic(boot)
 	if err != nil {

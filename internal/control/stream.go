@@ -36,9 +36,6 @@ const (
 	fieldAsk     = "ask"     // server: "ir" asks for the one that the sidecar runs
 )
 
-// RolePrefix is what the field role of an Envoy's node metadata begins with: NAMESPACE~NAME of its Gateway follow.
-const RolePrefix = "kgateway-kube-gateway-api~"
-
 // maxReason bounds why a sidecar refuses, bytes.
 const maxReason = 4096
 
@@ -72,7 +69,7 @@ func (s *Server) StreamAggregatedResources(stream discoveryv3.AggregatedDiscover
 	}
 	id := identityOf(stream.Context())
 	role := first.GetNode().GetMetadata().GetFields()[xds.RoleField].GetStringValue()
-	if role != RolePrefix+id.Namespace+"~"+id.Name {
+	if role != xds.Role(id.Namespace, id.Name) {
 		return s.denied("node metadata role %q is not that of the service account %s/%s", role, id.Namespace, id.Name)
 	}
 	name := strings.TrimSuffix(first.GetNode().GetId(), "."+id.Namespace)

@@ -11,11 +11,6 @@ import (
 	"github.com/spanway/spanway/internal/xds"
 )
 
-// Role is what Envoy's bootstrap says of itself in its node's metadata.
-func Role(namespace, name string) string {
-	return "kgateway-kube-gateway-api~" + namespace + "~" + name
-}
-
 // config is the ConfigMap with Envoy's bootstrap and the controller's authority.
 func (r *render) config() (*corev1.ConfigMap, error) {
 	host, _, err := net.SplitHostPort(r.Control.Address)
@@ -23,7 +18,7 @@ func (r *render) config() (*corev1.ConfigMap, error) {
 		return nil, fmt.Errorf("control address: %w", err)
 	}
 	boot := xds.Boot{
-		Role: Role(r.Gateway.Namespace, r.Gateway.Name), Admin: EnvoyAdmin, Control: r.Control.Address, Ready: fmt.Sprintf("[::]:%d", readyPort),
+		Role: xds.Role(r.Gateway.Namespace, r.Gateway.Name), Admin: EnvoyAdmin, Control: r.Control.Address, Ready: fmt.Sprintf("[::]:%d", readyPort),
 		TLS: &xds.ControlTLS{CAFile: authorityFile, ServerName: host, TokenFile: tokenFile, SecretsDir: configDir},
 	}
 	if r.stats() {

@@ -42,6 +42,11 @@ const (
 	Plan      = "spanway.plan" // priority_groups (R): one group per attempt, as PriorityGroupsOverride has them
 )
 
+// Role is what the node metadata of a Gateway's Envoys says as role, by which a controller knows whose they are. It is kgateway's.
+func Role(namespace, name string) string {
+	return "kgateway-kube-gateway-api~" + namespace + "~" + name
+}
+
 // Logs of Envoy's gRPC access log service.
 const (
 	CallLog    = "spanway.call"    // one entry per call that has response flags
