@@ -92,10 +92,7 @@ func (c *Call) skip(a *Attempt, e *llm.Error) bool {
 	if c.step == c.plan.n {
 		return false
 	}
-	if ev := c.trace.Span(c.chat).Event("spanway.target.skipped", time.Now()); ev != nil {
-		ev.String(telemetry.SpanwayBackend, a.Backend.Name)
-		ev.String(telemetry.ErrorType, e.Type)
-	}
+	c.skipped(a.Backend, e.Type, time.Now())
 	return true
 }
 
@@ -166,7 +163,7 @@ func (a *Attempt) build() error {
 	o.Query = aws.StripQuery(c.authorize(o.Header, b, a.endpoint, o.Query))
 	aws.Strip(o.Header)
 	a.fixHeaders()
-	o.Host = b.Host
+	o.Host = c.host(b)
 	o.HeadTimeout, o.IdleTimeout = c.route.headTimeout(), c.route.conf.Timeout.Idle
 	return a.sign()
 }

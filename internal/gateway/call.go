@@ -92,7 +92,7 @@ func (c *Call) recognise() {
 		return
 	}
 	h := &c.llm.Head
-	if c.route != nil && c.route.conf.Known.Any && h.Method == http.MethodPost {
+	if c.route != nil && c.route.conf.Known.Any && h.Method == http.MethodPost && !c.rewritten() {
 		c.recogniseAny()
 		return
 	}
@@ -201,8 +201,9 @@ func (c *Call) Request(body []byte) *Reply {
 		if r := c.parse(body); r != nil {
 			return r
 		}
-	} else if last := c.routes[len(c.routes)-1]; len(last.match.models) == 0 {
+	} else if last := c.routes[len(c.routes)-1]; len(last.match.models) == 0 && last != c.route {
 		c.route = last // a path that passes through names no model
+		c.llm.Head.Path = c.pathOf(last)
 	}
 	if r := c.models(); r != nil {
 		return r
@@ -215,6 +216,12 @@ func (c *Call) Request(body []byte) *Reply {
 	if r := c.limit(now); r != nil {
 		return r
 	}
+	if c.route.answers() {
+		return c.answer()
+	}
+	if r := c.unusable(); r != nil {
+		return r
+	}
 	c.takeCredential()
 	if c.llm.Request == nil {
 		return nil
@@ -223,7 +230,7 @@ func (c *Call) Request(body []byte) *Reply {
 		return r
 	}
 	c.chatSpan(c.plan.steps[0])
-	c.noteEjected(now)
+	c.noteSkipped(now)
 	return nil
 }
 

@@ -78,7 +78,11 @@ func (c *Call) closeServer(now time.Time) {
 	if c.status > 0 {
 		s.Int(telemetry.HTTPResponseStatusCode, int64(c.status))
 		if c.status >= http.StatusInternalServerError {
-			s.Fail(statusText(c.status))
+			why := statusText(c.status)
+			if c.plan.dead != nil && c.plan.n == 0 && c.chat == telemetry.NoSpan {
+				why = c.failure // no other span tells
+			}
+			s.Fail(why)
 		}
 	}
 	c.trace.EndSpan(telemetry.Root, now)

@@ -102,7 +102,7 @@ func (e *Engine) Open(ctx context.Context, in *Incoming) *Call {
 	c.routes = c.state.snapshot.routes.find(c.routesBuf[:0], &in.Head, in.Listener, in.Host)
 	if len(c.routes) > 0 {
 		c.route = c.routes[0]
-		c.llm.Head.Path = c.route.match.strip(in.Head.Path)
+		c.llm.Head.Path = c.pathOf(c.route)
 	}
 	c.recognise()
 	return c

@@ -41,12 +41,21 @@ func (h *health) ejected(now time.Time) bool {
 	return h != nil && h.until.Load() > now.UnixNano()
 }
 
-// noteEjected tells on the logical span which of the route's backends come last because they kept failing.
-func (c *Call) noteEjected(now time.Time) {
+// noteSkipped tells on the logical span which of the route's backends come last because they kept failing, and which had its turn but
+// cannot be asked.
+func (c *Call) noteSkipped(now time.Time) {
 	for i := range c.plan.late {
-		if ev := c.trace.Span(c.chat).Event("spanway.target.skipped", now); ev != nil {
-			ev.String(telemetry.SpanwayBackend, c.plan.late[i].Name)
-			ev.String(telemetry.ErrorType, "ejected")
-		}
+		c.skipped(c.plan.late[i], "ejected", now)
+	}
+	if t := c.plan.dead; t != nil {
+		c.skipped(t.backend, t.backend.refusal.Type, now)
+	}
+}
+
+// skipped tells on the logical span of a backend that was passed over for why.
+func (c *Call) skipped(b *Backend, why string, now time.Time) {
+	if ev := c.trace.Span(c.chat).Event("spanway.target.skipped", now); ev != nil {
+		ev.String(telemetry.SpanwayBackend, b.Name)
+		ev.String(telemetry.ErrorType, why)
 	}
 }

@@ -28,6 +28,12 @@ func engineOf(tb testing.TB, conf string, o telemetry.Options) *Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return engineFor(tb, g, o)
+}
+
+// engineFor serves g, recording as o says.
+func engineFor(tb testing.TB, g *ir.Gateway, o telemetry.Options) *Engine {
+	tb.Helper()
 	s, err := Compile(g, &Env{})
 	if err != nil {
 		tb.Fatal(err)

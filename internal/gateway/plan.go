@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ type plan struct {
 	until [maxPlan]time.Time // before which a step's backend asked not to be called; mostly zero
 	n     int
 	late  []*Backend // the route's that come last because they kept failing
+	dead  *target    // a drawn one that cannot be asked, whose group has no turn for that; nil = none was drawn
 }
 
 // postpone keeps the steps from i on that go to b until a time.
@@ -33,9 +35,10 @@ func (p *plan) postpone(i int, b *Backend, until time.Time) {
 }
 
 // makePlan orders r's targets at now: group after group, within a group drawn by weight, and those whose backends are ejected after
-// all others; once every target had its turn, it begins again, until the attempts are used up.
+// all others; once every target had its turn, it begins again, until the attempts are used up. Where the first that is drawn of a
+// group cannot be asked, that is the group's answer: the next one has its turn. A plan without a step has nothing but such answers.
 func (r *Route) makePlan(p *plan, now time.Time) {
-	p.n, p.late = 0, p.late[:0]
+	p.n, p.late, p.dead = 0, p.late[:0], nil
 	for _, g := range r.groups {
 		for i := range g {
 			if b := g[i].backend; b.health.ejected(now) && !slices.Contains(p.late, b) {
@@ -43,22 +46,57 @@ func (r *Route) makePlan(p *plan, now time.Time) {
 			}
 		}
 	}
-	attempts := min(r.retry.attempts, maxPlan)
-	for p.n < attempts {
-		for _, g := range r.groups {
-			p.draw(g, attempts, false)
-		}
-		for i := 0; i < len(r.groups) && len(p.late) > 0; i++ {
-			p.draw(r.groups[i], attempts, true)
+	var dead [maxPlan]bool
+	for i := 0; r.dead && i < min(len(r.groups), maxPlan); i++ {
+		if t := drawDead(r.groups[i]); t != nil {
+			dead[i] = true
+			p.dead = cmp.Or(p.dead, t)
 		}
 	}
+	attempts := min(r.retry.attempts, maxPlan)
+	for begun := -1; begun < p.n && p.n < attempts; {
+		begun = p.n
+		for i, g := range r.groups {
+			if i >= maxPlan || !dead[i] {
+				p.draw(g, attempts, false)
+			}
+		}
+		for i := 0; i < len(r.groups) && len(p.late) > 0; i++ {
+			if i >= maxPlan || !dead[i] {
+				p.draw(r.groups[i], attempts, true)
+			}
+		}
+	}
+}
+
+// drawDead draws one of group by weight and returns it if it cannot be asked.
+func drawDead(group []target) *target {
+	total, dead := 0, false
+	for i := range group {
+		total += group[i].weight
+		dead = dead || group[i].backend.refusal != nil
+	}
+	if !dead {
+		return nil
+	}
+	pick := rand.IntN(total) //nolint:gosec // load balancing, not a secret
+	for i := range group {
+		if pick -= group[i].weight; pick >= 0 {
+			continue
+		}
+		if group[i].backend.refusal == nil {
+			return nil
+		}
+		return &group[i]
+	}
+	return nil
 }
 
 // draw plans group's targets: those that are late, or the others.
 func (p *plan) draw(group []target, attempts int, late bool) {
 	var used [maxPlan]bool
 	for i := range min(len(group), maxPlan) {
-		used[i] = late != (len(p.late) > 0 && slices.Contains(p.late, group[i].backend))
+		used[i] = group[i].backend.refusal != nil || late != (len(p.late) > 0 && slices.Contains(p.late, group[i].backend))
 	}
 	for p.n < attempts {
 		total := 0
@@ -86,6 +124,15 @@ func (p *plan) draw(group []target, attempts int, late bool) {
 			}
 		}
 	}
+}
+
+// unusable ends the call when its plan has no step.
+func (c *Call) unusable() *Reply {
+	if c.plan.n > 0 {
+		return nil
+	}
+	c.chatSpan(c.plan.dead)
+	return c.refuse(OutcomeUpstreamError, c.plan.dead.backend.refusal)
 }
 
 // Ahead appends to dst the backends of the attempts that may follow the present one, in order. Those at targets that the

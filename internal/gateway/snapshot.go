@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,9 @@ type Env struct {
 	DemoURL string // where the built-in demo provider answers; "" when it does not run
 }
 
+// noEndpoints is the error.type of calls to a backend none of whose endpoints is ready.
+const noEndpoints = "no_endpoints"
+
 // Snapshot is a compiled configuration. It does not change; calls keep the one they began with.
 type Snapshot struct {
 	Backends []*Backend
@@ -29,27 +34,31 @@ type Snapshot struct {
 	Blocking bool
 
 	routes   *routes
+	ports    map[string]int // of listeners, by name and by address
 	prices   *prices
 	inbounds []llm.Inbound
 }
 
 // Backend is a compiled ir.Backend.
 type Backend struct {
-	Index    int // in Snapshot.Backends
-	Name     string
-	Scheme   string // http or https
-	Host     string // host or host:port, as in the Host header
-	Address  string // server.address
-	Port     int    // server.port
-	TLS      ir.ClientTLS
-	HTTP2    string
-	System   string // gen_ai.provider.name
-	provider *provider.Provider
-	base     string // path of the configured URL; "" = the endpoint's own
-	prices   *prices
-	signer   *aws.Signer // nil = nothing is signed
-	health   *health     // nil = nobody asks
-	conf     ir.Backend
+	Index   int // in Snapshot.Backends
+	Name    string
+	Scheme  string // http or https
+	Host    string // host or host:port, as in the Host header
+	Address string // server.address
+	Port    int    // server.port
+	TLS     ir.ClientTLS
+	HTTP2   string
+	// Endpoints are where to connect to in place of Host, one like the other; nil = Host. A backend that is never asked has none.
+	Endpoints []string
+	System    string // gen_ai.provider.name
+	provider  *provider.Provider
+	base      string // path of the configured URL; "" = the endpoint's own
+	prices    *prices
+	signer    *aws.Signer // nil = nothing is signed
+	health    *health     // nil = nobody asks
+	refusal   *llm.Error  // what its calls end with, before they begin; nil = it can be asked
+	conf      ir.Backend
 }
 
 // Route is a compiled ir.Route.
@@ -65,7 +74,8 @@ type Route struct {
 	policies    []policy.Policy
 	capture     bool
 	streamUsage bool
-	plain       bool // its backends have no API of models
+	plain       bool // its backends have no API of models, or it has none
+	dead        bool // some of its backends cannot be asked
 }
 
 type target struct {
@@ -99,8 +109,21 @@ func Compile(g *ir.Gateway, env *Env) (*Snapshot, error) {
 		}
 		list[i] = r
 	}
-	s.routes = newRoutes(list, g.Listeners)
+	s.routes, s.ports = newRoutes(list, g.Listeners), portsOf(g.Listeners)
 	return s, nil
+}
+
+// Usable reports whether calls can be sent to b. Of one that is not, Host may be empty.
+func (b *Backend) Usable() bool { return b.refusal == nil }
+
+// portsOf are the ports of listeners, by name and by address, 0 where the system chooses.
+func portsOf(listeners []ir.Listener) map[string]int {
+	out := map[string]int{}
+	for i := range listeners {
+		_, port := splitHostPort(listeners[i].Address)
+		out[listeners[i].Name], out[listeners[i].Address] = port, port
+	}
+	return out
 }
 
 func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
@@ -108,16 +131,20 @@ func compileBackend(c *ir.Backend, env *Env) (*Backend, error) {
 	if !ok {
 		return nil, fmt.Errorf("unknown provider %q", c.Provider)
 	}
+	if c.Broken != "" {
+		return &Backend{Name: c.Name, System: cmp.Or(c.As, p.System), provider: p, conf: *c, refusal: llm.Errorf(http.StatusInternalServerError, c.Broken,
+			"the backend %s cannot be used: %s", c.Name, c.Broken)}, nil
+	}
 	u, err := provider.Address(c, env.DemoURL)
 	if err != nil {
 		return nil, err
 	}
 	b := &Backend{Name: c.Name, Scheme: u.Scheme, Host: u.Host, Address: u.Hostname(), TLS: c.TLS, HTTP2: c.HTTP2,
-		System: p.System, provider: p, prices: compilePrices(c.Prices), base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
+		Endpoints: c.Endpoints, System: cmp.Or(c.As, p.System), provider: p, prices: compilePrices(c.Prices), base: strings.TrimSuffix(u.EscapedPath(), "/"), conf: *c}
 	b.health = newHealth(c.Outlier)
 	b.signer = signerFor(c, p, u.Hostname())
-	if c.As != "" {
-		b.System = c.As
+	if c.Endpoints != nil && len(c.Endpoints) == 0 {
+		b.refusal = llm.Errorf(http.StatusServiceUnavailable, noEndpoints, "the backend %s has no endpoint that is ready", c.Name)
 	}
 	if b.Port, err = strconv.Atoi(u.Port()); err != nil {
 		b.Port = map[string]int{"http": 80, "https": 443}[u.Scheme]
@@ -135,6 +162,7 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 	if c.Capture.Set {
 		r.capture = c.Capture.V == "messages"
 	}
+	r.plain = r.answers()
 	for _, g := range c.Groups {
 		var group []target
 		for _, t := range g {
@@ -143,7 +171,7 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 				return nil, fmt.Errorf("unknown backend %q", t.Backend)
 			}
 			if t.Weight > 0 {
-				r.plain = b.provider.Plain
+				r.plain, r.dead = b.provider.Plain, r.dead || b.refusal != nil
 				group = append(group, target{backend: b, model: t.Model, weight: t.Weight})
 			}
 		}
@@ -151,7 +179,7 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 			r.groups, r.targets = append(r.groups, group), r.targets+len(group)
 		}
 	}
-	if r.targets == 0 {
+	if r.targets == 0 && !r.answers() {
 		return nil, fmt.Errorf("no target has a weight")
 	}
 	for i := range c.Policies {

@@ -168,7 +168,9 @@ func spanName(op llm.Op, model string) string {
 func (c *Call) nameProvider(s *telemetry.Span, b *Backend, model string) {
 	s.String(telemetry.GenAIProviderName, b.System)
 	s.String(telemetry.ServerAddress, b.Address)
-	s.Int(telemetry.ServerPort, int64(b.Port))
+	if b.Port > 0 {
+		s.Int(telemetry.ServerPort, int64(b.Port))
+	}
 	s.String(telemetry.SpanwayBackend, b.Name)
 	e, _ := b.endpoint(c, model)
 	s.String(telemetry.AzureResourceProviderNamespace, e.Namespace)
