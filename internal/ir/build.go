@@ -42,11 +42,16 @@ func (f *file) gateway(o *LoadOptions) *Gateway {
 	return g
 }
 
-func (l *listenerFile) listener(o *LoadOptions) Listener {
-	out := Listener{Name: l.Name, Address: l.Address, Protocol: l.Protocol}
-	if out.Name == "" {
-		out.Name = l.Address
+// name is the listener's name, or its address.
+func (l *listenerFile) name() string {
+	if l.Name != "" {
+		return l.Name
 	}
+	return l.Address
+}
+
+func (l *listenerFile) listener(o *LoadOptions) Listener {
+	out := Listener{Name: l.name(), Address: l.Address, Protocol: l.Protocol}
 	if l.TLS != nil {
 		out.Protocol = "https"
 		out.TLS = &ServerTLS{
@@ -54,6 +59,9 @@ func (l *listenerFile) listener(o *LoadOptions) Listener {
 			KeyFile:      o.abs(l.TLS.Key),
 			ClientCAFile: o.abs(l.TLS.ClientCA),
 			MinVersion:   l.TLS.MinVersion,
+		}
+		for _, c := range l.TLS.Certificates {
+			out.TLS.Pairs = append(out.TLS.Pairs, KeyPair{Cert: c.CertPEM, Key: c.KeyPEM})
 		}
 	}
 	if out.Protocol == "" {
@@ -65,6 +73,7 @@ func (l *listenerFile) listener(o *LoadOptions) Listener {
 func (t *clientTLSFile) clientTLS(o *LoadOptions) ClientTLS {
 	return ClientTLS{
 		CAFile:             o.abs(t.CA),
+		CA:                 t.CAPEM,
 		CertFile:           o.abs(t.Cert),
 		KeyFile:            o.abs(t.Key),
 		ServerName:         t.ServerName,
@@ -91,6 +100,8 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 		Provider:   b.Provider,
 		As:         b.As,
 		URL:        strings.TrimRight(b.URL, "/"),
+		Endpoints:  b.Endpoints,
+		Broken:     b.Broken,
 		Path:       b.Path,
 		Model:      b.Model,
 		Models:     b.Models,
@@ -199,6 +210,15 @@ func (r *routeFile) route(o *LoadOptions) Route {
 	if r.RateLimit != nil {
 		out.RateLimit = RateLimit(*r.RateLimit)
 	}
+	if d := r.Redirect; d != nil {
+		out.Redirect = &Redirect{Scheme: d.Scheme, Host: d.Host, Port: d.Port, Path: optional(d.Path), Prefix: optional(d.Prefix), Status: d.Status}
+	}
+	if r.Direct != nil {
+		out.Direct = &Direct{Status: r.Direct.Status, Body: r.Direct.Body}
+	}
+	out.Listeners = r.Listeners
+	w := &r.Rewrite
+	out.Rewrite = Rewrite{Path: optional(w.Path), Prefix: optional(w.Prefix), KeepPath: w.KeepPath, Host: w.Host, KeepHost: w.KeepHost}
 	if r.To != "" {
 		out.Groups = [][]Target{{{Backend: r.To, Weight: 1}}}
 	}
@@ -231,10 +251,19 @@ func (m *matchFile) match() Match {
 	for _, method := range m.Methods {
 		out.Methods = append(out.Methods, strings.ToUpper(method))
 	}
-	out.Headers = headerMatches(m.Headers)
+	out.Headers, out.Query = headerMatches(m.Headers), queryMatches(m.Query)
 	slices.Sort(out.Hosts)
 	slices.Sort(out.Methods)
 	slices.Sort(out.Models)
+	return out
+}
+
+// queryMatches is m in the order of the names.
+func queryMatches(m map[string]headerFile) []HeaderMatch {
+	var out []HeaderMatch
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, HeaderMatch{Name: name, Exact: m[name].Exact, Regex: m[name].Regex})
+	}
 	return out
 }
 

@@ -224,16 +224,16 @@ func (d *decoder) scalar(n *yaml.Node, field string, v reflect.Value, r *rule) {
 	switch {
 	case errs != nil:
 	case isSecret(t):
-		d.secret(n, field, v, e)
+		d.secret(n, field, v, e, r)
 	case !set(v, e.text, r):
 		p := Problem{Message: "not allowed", Found: d.found(field), Allowed: r.allowed(t), Suggestion: suggest(n.Value, r.enum)}
 		d.add(field, p)
 	}
 }
 
-// secret puts what came of n into v, a Secret or a Credential.
-func (d *decoder) secret(n *yaml.Node, field string, v reflect.Value, e expansion) {
-	if !isHeaderValue(e.text) {
+// secret puts what came of n into v, a Secret or a Credential under r.
+func (d *decoder) secret(n *yaml.Node, field string, v reflect.Value, e expansion, r *rule) {
+	if !r.lines && !isHeaderValue(e.text) {
 		d.add(field, Problem{Message: "holds a line break or another control character (the value is secret)"})
 	}
 	if e.used && e.text == "" {

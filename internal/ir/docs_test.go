@@ -58,7 +58,7 @@ func TestProse(t *testing.T) {
 	r := reference{prose: prose()}
 	r.visit("", reflect.TypeFor[file]())
 	tags := regexp.MustCompile(`(\w+):"`)
-	known := []string{"conf", "default", "unset", "enum", "later", "min", "max", "need", "short"}
+	known := []string{"conf", "default", "unset", "enum", "later", "min", "max", "need", "short", "lines"}
 	for _, s := range r.sections {
 		if r.prose[s.of.Name()] == "" {
 			t.Errorf("%s has no comment", s.of.Name())

@@ -9,7 +9,7 @@ import "time"
 // Tags: conf is the key, then other spellings of it; default is the value of an absent key, written as in a file; unset says
 // what absence means where no value does; enum lists what is allowed; later, on the field named _, lists
 // the keys of the struct that are known but not supported yet; min and max are bounds, included; need marks a key that must be
-// there; short marks the field that a plain value in place of the mapping sets.
+// there; short marks the field that a plain value in place of the mapping sets; lines marks a secret of several lines.
 
 // file is the whole file. Everything has a default: the empty file is valid, and means the default configuration.
 type file struct {
@@ -54,19 +54,31 @@ type listenerFile struct {
 // serverTLSFile is a listener's certificate. Paths are relative to the configuration file.
 type serverTLSFile struct {
 	// Certificate chain, a PEM file. Read again when it changes.
-	Cert string `conf:"cert" need:"true"`
-	// Private key, a PEM file. Read again when it changes.
-	Key string `conf:"key" need:"true"`
+	Cert string `conf:"cert" unset:"certificates are all"`
+	// Private key, a PEM file; needed with cert. Read again when it changes.
+	Key string `conf:"key"`
+	// Further certificates, by content. Of all, a client gets the one that has the name it asks for, else the first.
+	Certificates []keyPairFile `conf:"certificates"`
 	// Authorities of client certificates, a PEM file; clients must then present one.
 	ClientCA string `conf:"clientCA" unset:"clients need no certificate"`
 	// Lowest TLS version.
 	MinVersion string `conf:"minVersion" enum:"1.2,1.3" default:"1.2"`
 }
 
+// keyPairFile is a certificate by content.
+type keyPairFile struct {
+	// Certificate chain in PEM, the text itself.
+	CertPEM string `conf:"certPEM" need:"true"`
+	// Private key in PEM, the text itself. Never printed.
+	KeyPEM Secret `conf:"keyPEM" need:"true" lines:"true"`
+}
+
 // clientTLSFile is how a TLS server that the gateway calls is verified. Paths are relative to the configuration file.
 type clientTLSFile struct {
 	// Trusted authorities, a PEM file.
 	CA string `conf:"ca" unset:"the system's authorities"`
+	// Trusted authorities in PEM, the text itself, in place of ca.
+	CAPEM string `conf:"caPEM"`
 	// Client certificate, a PEM file; key must be given too.
 	Cert string `conf:"cert"`
 	// The client certificate's private key, a PEM file.
@@ -105,6 +117,11 @@ type backendFile struct {
 	// Scheme, host, port and base path. Needed for azure, foundry, vllm and http, for vertexai without project and location, and for
 	// bedrock without region.
 	URL string `conf:"url" unset:"the provider's"`
+	// Where to connect to in place of url's host: addresses IP:port, which have their turns one after the other. [] is nowhere: the
+	// backend's calls are refused with status 503.
+	Endpoints []string `conf:"endpoints" unset:"url's host, looked up"`
+	// Why nobody can be asked, in a word: the backend's share of calls is refused with status 500.
+	Broken string `conf:"broken" unset:"it can be asked"`
 	// Replaces the whole path of every upstream request.
 	Path string `conf:"path" unset:"the provider's path for the call"`
 	// Headers set on every upstream request.
@@ -208,6 +225,14 @@ type routeFile struct {
 	// stream likewise, with its answer streamed where the provider's path says so (gemini, vertexai, bedrock). A path that ends as an
 	// API's does is a call of that API, whatever stands before. Such calls need a model: the client's or the backend's.
 	AnyPath string `conf:"anyPath" enum:"chat,stream" unset:"it passes through to the provider's API, below its base path"`
+	// Names of the listeners whose calls it takes; that of listen is default.
+	Listeners []string `conf:"listeners" unset:"all of them"`
+	// Send clients elsewhere, in place of any backend.
+	Redirect *redirectFile `conf:"redirect"`
+	// Answer by itself, in place of any backend.
+	Direct *directFile `conf:"direct"`
+	// Path and host behind the gateway.
+	Rewrite rewriteFile `conf:"rewrite"`
 	// The one backend: short for one target.
 	To string `conf:"to"`
 	// Groups of targets in order of preference; within a group by weight. A group of one may be written without brackets.
@@ -236,6 +261,45 @@ type routeFile struct {
 	// in place of refusing them. For routes without policies, whose backends need no credential of ours (their key is passthrough
 	// or none) and take paths as clients send them. Without Envoy it means nothing.
 	FailOpen bool `conf:"failOpen" default:"false"`
+}
+
+// redirectFile sends clients elsewhere. What it leaves out stays as the client asked; the query always does.
+type redirectFile struct {
+	// Scheme of the new address.
+	Scheme string `conf:"scheme" enum:"http,https" unset:"the request's"`
+	// Its host name, without port.
+	Host string `conf:"host" unset:"the request's"`
+	// Its port.
+	Port int `conf:"port" min:"1" max:"65535" unset:"the usual one of scheme, without scheme the listener's"`
+	// Its whole path.
+	Path *string `conf:"path" unset:"the request's"`
+	// What stands there for the prefix that match.path matched.
+	Prefix *string `conf:"prefix"`
+	// 301, 302, 303, 307 or 308.
+	Status int `conf:"status" default:"302" min:"301" max:"308"`
+}
+
+// directFile is an answer of the gateway's own.
+type directFile struct {
+	// HTTP status.
+	Status int `conf:"status" default:"200" min:"200" max:"599" short:"true"`
+	// The body, as text/plain.
+	Body string `conf:"body" unset:"no body"`
+}
+
+// rewriteFile changes where requests go at their backend. Backends with an API of models take path and prefix where those lead to a path of an
+// API, and nothing else.
+type rewriteFile struct {
+	// The whole path, below the path of the backend's URL.
+	Path *string `conf:"path" unset:"the request's, without the prefix that matched"`
+	// What stands for the prefix that match.path matched.
+	Prefix *string `conf:"prefix"`
+	// Leave the path as the client sent it, its prefix with it.
+	KeepPath bool `conf:"keepPath" default:"false"`
+	// Host that requests name.
+	Host string `conf:"host" unset:"that of the backend's URL"`
+	// Name the host that the client named.
+	KeepHost bool `conf:"keepHost" default:"false"`
 }
 
 // headerEditsFile changes header fields on their way.
@@ -281,11 +345,14 @@ type matchFile struct {
 	Methods []string `conf:"methods,method"`
 	// Headers by name: a value, or {regex: …}; {} is present with any value.
 	Headers map[string]headerFile `conf:"headers"`
+	// Parameters of the query by name: a value, or {regex: …}; {} is present with any value. They are compared as they stand in the
+	// query, encoded; of several values the first counts.
+	Query map[string]headerFile `conf:"query"`
 	// Models as the client names them; "*" stands for any run of characters.
 	Models []string `conf:"models,model"`
 }
 
-// headerFile is what a header must be. Without exact and regex, it must be present.
+// headerFile is what a header, or a parameter, must be. Without exact and regex, it must be present.
 type headerFile struct {
 	// The exact value.
 	Exact string `conf:"exact" short:"true"`

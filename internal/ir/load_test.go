@@ -157,3 +157,35 @@ func TestDefault(t *testing.T) {
 		t.Errorf("backends %d, routes %d, want %d each and the demo", len(want.Backends), len(want.Routes), len(keys))
 	}
 }
+
+// TestCertificatesByContent reads certificates and authorities that the file holds itself.
+func TestCertificatesByContent(t *testing.T) {
+	cert, key := keyPair(t)
+	o := world(t)
+	o.Getenv = func(name string) (string, bool) {
+		v, ok := map[string]string{"CERT": cert, "KEY": key}[name]
+		return v, ok
+	}
+	g, err := Load("spanway.yaml", []byte(`
+listeners:
+- {address: ":8443", tls: {certificates: [{certPEM: "${CERT}", keyPEM: "${KEY}"}]}}
+backends:
+  a: {provider: openai, tls: {caPEM: "${CERT}"}}
+routes: [{to: a}]
+`), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &ServerTLS{Pairs: []KeyPair{{Cert: cert, Key: Secret(key)}}, MinVersion: "1.2"}
+	if d := cmp.Diff(want, g.Listeners[0].TLS); d != "" {
+		t.Error(d)
+	}
+	c := g.Backends[0].TLS
+	if conf, err := c.Config(); err != nil || c.CA != cert || conf.RootCAs == nil {
+		t.Errorf("%v, authorities %q", err, c.CA)
+	}
+	c.CA = "none"
+	if _, err := c.Config(); err == nil {
+		t.Error("a text without a certificate is taken")
+	}
+}

@@ -16,6 +16,7 @@ type rule struct {
 	unset    string
 	need     bool
 	short    bool
+	lines    bool
 }
 
 // rules is what the tags of a struct say.
@@ -43,6 +44,7 @@ func rulesOf(t reflect.Type) rules {
 			unset:    f.Tag.Get("unset"),
 			need:     f.Tag.Get("need") == "true",
 			short:    f.Tag.Get("short") == "true",
+			lines:    f.Tag.Get("lines") == "true",
 		})
 	}
 	return rs

@@ -3,6 +3,7 @@ package ir
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -19,6 +20,11 @@ func (c *ClientTLS) Config() (*tls.Config, error) {
 			return nil, err
 		}
 		conf.RootCAs = pool
+	} else if c.CA != "" {
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
+			return nil, errors.New("the CA's text holds no PEM certificate")
+		}
 	}
 	if c.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)

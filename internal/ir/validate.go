@@ -77,14 +77,27 @@ func (v *validator) listenerTLS(field string, l *listenerFile) {
 	switch {
 	case l.TLS == nil:
 		if l.Protocol == "https" {
-			v.bad(field+".protocol", "https needs tls with cert and key", "")
+			v.bad(field+".protocol", "https needs tls with cert and key, or with certificates", "")
 		}
 		return
 	case l.Protocol == "http":
 		v.bad(field+".protocol", "http goes without tls", "https")
 	}
-	v.keyPair(field+".tls", l.TLS.Cert, l.TLS.Key)
-	v.authorities(field+".tls.clientCA", l.TLS.ClientCA)
+	field += ".tls"
+	switch {
+	case (l.TLS.Cert == "") != (l.TLS.Key == ""):
+		v.add(field, Problem{Message: "cert and key go together"})
+	case l.TLS.Cert == "" && len(l.TLS.Certificates) == 0 && !v.hasProblem(field):
+		v.add(field, Problem{Message: "has no certificate", Allowed: "cert and key, certificates or all of them"})
+	}
+	v.keyPair(field, l.TLS.Cert, l.TLS.Key)
+	v.authorities(field+".clientCA", l.TLS.ClientCA)
+	for i, c := range l.TLS.Certificates {
+		at := index(field+".certificates", i)
+		if _, err := tls.X509KeyPair([]byte(c.CertPEM), []byte(c.KeyPEM)); err != nil && !v.hasProblem(at) {
+			v.add(at, Problem{Message: "not a certificate with its key: " + err.Error()})
+		}
+	}
 }
 
 // clientTLS checks the TLS settings for calls to target.
@@ -98,6 +111,12 @@ func (v *validator) clientTLS(field string, t *clientTLSFile, target string) {
 	}
 	v.keyPair(field, t.Cert, t.Key)
 	v.authorities(field+".ca", t.CA)
+	switch {
+	case t.CA != "" && t.CAPEM != "":
+		v.add(field+".caPEM", Problem{Message: "there is a file of authorities already", Allowed: "ca or caPEM"})
+	case t.CAPEM != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(t.CAPEM)):
+		v.add(field+".caPEM", Problem{Message: "no certificate in the text", Allowed: "certificates in PEM"})
+	}
 }
 
 // keyPair checks the certificate and key files of field, unless they are not given.

@@ -26,6 +26,7 @@ func (v *validator) backend(name string, b *backendFile) {
 		v.bad(field+".http2", "h2c is HTTP/2 without TLS, for http URLs only", "auto")
 	}
 	v.clientTLS(field+".tls", &b.TLS, b.URL)
+	v.reach(field, b)
 	v.upstreamHeaders(field, b)
 	v.aws(field, b)
 	v.prices(field+".prices", b.Prices)
@@ -58,7 +59,7 @@ func (v *validator) provider(field string, b *backendFile) {
 			Allowed:    strings.Join(known, ", ") + `; for another API like OpenAI's, openai with "url" and "as"`,
 			Suggestion: suggest(b.Provider, known),
 		})
-	case b.URL == "" && example[b.Provider] != "":
+	case b.URL == "" && b.Broken == "" && example[b.Provider] != "":
 		v.add(field+".url", Problem{Message: "is needed for " + b.Provider, Allowed: "a URL such as " + example[b.Provider]})
 	case b.Provider == "vertexai" && b.URL == "" && (b.Project == "" || b.Location == ""):
 		v.add(field, Problem{Message: "vertexai needs project and location, or url"})

@@ -30,7 +30,7 @@ func (v *validator) routes() {
 			v.bad(field+".name", "not a route's name", fmt.Sprintf("at most %d bytes without control characters", maxName))
 		}
 		v.match(field+".match", &r.Match)
-		m := fmt.Sprintf("%q", r.Match.match())
+		m := fmt.Sprintf("%q %q", r.Match.match(), slices.Sorted(slices.Values(r.Listeners)))
 		first, taken := matches[m]
 		switch {
 		case v.told[field+".match"]:
@@ -39,7 +39,10 @@ func (v *validator) routes() {
 		default:
 			matches[m] = i
 		}
+		v.listenersOf(field, r)
+		v.answer(field, r)
 		v.targets(field, r)
+		v.rewrite(field, r)
 		v.plain(field, r)
 		v.failOpen(field, r)
 		v.retry(field+".retry", &r.Retry)
@@ -81,6 +84,7 @@ func (v *validator) match(field string, m *matchFile) {
 		}
 	}
 	v.headerMatches(field+".headers", m.Headers)
+	v.query(field+".query", m.Query)
 }
 
 // headerMatches checks what headers must be.
@@ -119,7 +123,7 @@ func (v *validator) targets(field string, r *routeFile) {
 	case r.To != "":
 		v.reference(field+".to", r.To)
 	case v.told[field] || v.told[field+".to"] || v.told[field+".targets"]:
-	case len(r.Targets) == 0:
+	case len(r.Targets) == 0 && r.Redirect == nil && r.Direct == nil:
 		v.add(field, Problem{Message: "has no target", Allowed: "to: BACKEND, or targets"})
 	}
 	for i, group := range r.Targets {

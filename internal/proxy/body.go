@@ -20,7 +20,7 @@ const restPatience = 500 * time.Millisecond
 // otherwise cut the transfer short. When ok is false the call has ended, with a Reply if there is somebody to read it.
 func (x *exchange) readBody() (body []byte, reply *gateway.Reply, ok bool) {
 	r, limit := x.r, x.call.BodyLimit()
-	if r.ContentLength == 0 || r.Body == http.NoBody {
+	if r.ContentLength == 0 || r.Body == http.NoBody || x.call.Answered() && unwieldy(r, limit) {
 		return nil, nil, true
 	}
 	rc := http.NewResponseController(x.w)
@@ -51,6 +51,11 @@ func (x *exchange) readBody() (body []byte, reply *gateway.Reply, ok bool) {
 	}
 	x.body = buf
 	return b, nil, true
+}
+
+// unwieldy reports whether r's body is better not read where nobody needs it: it is too large, or the client waits to be asked for it.
+func unwieldy(r *http.Request, limit int64) bool {
+	return r.ContentLength > limit || r.Header.Get("Expect") != ""
 }
 
 var errTooLarge = errors.New("body too large")

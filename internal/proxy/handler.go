@@ -62,6 +62,7 @@ type exchange struct {
 	ctx     context.Context
 	cancel  context.CancelFunc // nil without a timeout of the whole call
 	body    *[]byte            // pooled
+	client  *upstream.Client   // of the present attempt
 	started bool               // the response's head went out
 	abort   bool
 }
@@ -136,7 +137,8 @@ func (x *exchange) run() {
 func (x *exchange) try(a *gateway.Attempt) (*response, gateway.Verdict) {
 	o := a.Outgoing()
 	req := upstream.Request{Method: o.Method, Path: o.Path, Query: o.Query, Header: o.Header, Host: o.Host, Body: o.Body, HeadTimeout: o.HeadTimeout}
-	resp, err := x.handler.clients.of(a.Backend).Do(x.ctx, &req)
+	x.client = x.handler.clients.of(a.Backend).next(x.client)
+	resp, err := x.client.Do(x.ctx, &req)
 	if req.Timing.Resent {
 		a.Resent(req.Timing.Wrote)
 	}

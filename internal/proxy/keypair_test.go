@@ -40,7 +40,7 @@ func touch(t *testing.T, file string, minutes int) {
 func TestCertificateReplaced(t *testing.T) {
 	a := NewAuthority(t)
 	cert, key := a.Issue(t, "server")
-	conf, err := serverTLS(&ir.ServerTLS{CertFile: cert, KeyFile: key}, 0)
+	conf, _, err := serverTLS(&ir.ServerTLS{CertFile: cert, KeyFile: key}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func swap(t *testing.T, from, to string) {
 func TestCertificateKept(t *testing.T) {
 	a := NewAuthority(t)
 	cert, key := a.Issue(t, "server")
-	conf, err := serverTLS(&ir.ServerTLS{CertFile: cert, KeyFile: key}, time.Hour)
+	conf, _, err := serverTLS(&ir.ServerTLS{CertFile: cert, KeyFile: key}, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +96,43 @@ func TestNoCertificate(t *testing.T) {
 		"no certificate": {CertFile: cert + "x", KeyFile: key}, "no key": {CertFile: cert, KeyFile: key + "x"},
 		"no authority": {CertFile: cert, KeyFile: key, ClientCAFile: cert + "x"}, "an authority that is none": {CertFile: cert, KeyFile: key, ClientCAFile: key},
 	} {
-		if _, err := serverTLS(&c, 0); err == nil {
+		if _, _, err := serverTLS(&c, 0); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestCertificateByName: a client gets the certificate that has the name it asks for, be it a file's or one by content, else the first.
+func TestCertificateByName(t *testing.T) {
+	a := NewAuthority(t)
+	cert, key := a.Issue(t, "file", "file.test", "*.both.test") // 2
+	list := []ir.KeyPair{
+		a.Content(t, "one", "one.test", "*.One.test"),                // 3
+		a.Content(t, "two", "two.test", "x.one.test", "x.both.test"), // 4
+		a.Content(t, "again", "two.test"),                            // 5
+	}
+	for name, c := range map[string]struct {
+		conf ir.ServerTLS
+		want map[string]int64
+	}{
+		"content": {ir.ServerTLS{Pairs: list}, map[string]int64{"": 3, "one.test": 3, "a.one.test": 3, "X.one.test": 4, "a.b.one.test": 3, "two.test": 4, "file.test": 3}},
+		"both": {ir.ServerTLS{CertFile: cert, KeyFile: key, Pairs: list},
+			map[string]int64{"": 2, "one.test": 3, "two.test": 4, "file.test": 2, "x.both.test": 2, "unknown.test": 2}},
+	} {
+		conf, _, err := serverTLS(&c.conf, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for host, want := range c.want {
+			got, err := conf.GetCertificate(&tls.ClientHelloInfo{ServerName: host, SupportedVersions: []uint16{tls.VersionTLS13},
+				SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}})
+			if err != nil || got.Leaf.SerialNumber.Int64() != want {
+				t.Errorf("%s: %q: certificate %v, %v; want %d", name, host, got, err, want)
+			}
+		}
+	}
+	list[1].Key = list[0].Key
+	if _, _, err := serverTLS(&ir.ServerTLS{Pairs: list}, 0); err == nil {
+		t.Error("a certificate with another's key is taken")
 	}
 }

@@ -3,16 +3,10 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/spanway/spanway/internal/ir"
 )
 
 // gate bounds the open connections of all listeners together. It is safe for concurrent use.
@@ -141,69 +135,4 @@ func rememberConn(ctx context.Context, c net.Conn) context.Context {
 func conflicting(r *http.Request) bool {
 	w, ok := r.Context().Value(connKey{}).(*watchedConn)
 	return ok && w.hasLength.Load()
-}
-
-// serverTLS is c as crypto/tls has it. The certificate's files are read again when they change, which is noticed after age at
-// most.
-func serverTLS(c *ir.ServerTLS, age time.Duration) (*tls.Config, error) {
-	pair := &keyPair{cert: c.CertFile, key: c.KeyFile, age: age}
-	if _, err := pair.get(nil); err != nil {
-		return nil, err
-	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}
-	if c.MinVersion == "1.3" {
-		conf.MinVersion = tls.VersionTLS13
-	}
-	if c.ClientCAFile != "" {
-		pool, err := ir.ReadPool(c.ClientCAFile)
-		if err != nil {
-			return nil, err
-		}
-		conf.ClientCAs, conf.ClientAuth = pool, tls.RequireAndVerifyClientCert
-	}
-	return conf, nil
-}
-
-// keyPair is a certificate that follows its files. It is safe for concurrent use.
-type keyPair struct {
-	cert, key string
-	age       time.Duration // how long it is used before its file is looked at again
-
-	mu       sync.Mutex
-	checked  time.Time
-	modified time.Time
-	loaded   *tls.Certificate
-}
-
-// certificateAge is the age of every listener's keyPair.
-const certificateAge = 5 * time.Second
-
-func (p *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.loaded != nil && time.Since(p.checked) < p.age {
-		return p.loaded, nil
-	}
-	p.checked = time.Now()
-	st, err := os.Stat(p.cert)
-	if err != nil {
-		return p.keep(fmt.Errorf("certificate: %w", err))
-	}
-	if p.loaded != nil && st.ModTime().Equal(p.modified) {
-		return p.loaded, nil
-	}
-	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
-	if err != nil {
-		return p.keep(fmt.Errorf("certificate: %w", err))
-	}
-	p.loaded, p.modified = &pair, st.ModTime()
-	return p.loaded, nil
-}
-
-// keep goes on with the certificate that is loaded, if there is one: files are seldom replaced together.
-func (p *keyPair) keep(err error) (*tls.Certificate, error) {
-	if p.loaded != nil {
-		return p.loaded, nil
-	}
-	return nil, err
 }

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/spanway/spanway/internal/ir"
 )
 
 // Authority signs certificates for 127.0.0.1, servers' and clients', in a folder of its own.
@@ -44,12 +46,13 @@ func NewAuthority(t *testing.T) *Authority {
 	return a
 }
 
-// Issue makes a certificate, its serial number one more than the one's before, and writes it to the files called name.
-func (a *Authority) Issue(t *testing.T, name string) (certFile, keyFile string) {
+// Issue makes a certificate, its serial number one more than the one's before, and writes it to the files called name. It is also good
+// for hosts.
+func (a *Authority) Issue(t *testing.T, name string, hosts ...string) (certFile, keyFile string) {
 	t.Helper()
 	a.made++
 	key := newKey(t)
-	c := &x509.Certificate{SerialNumber: big.NewInt(1 + a.made), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	c := &x509.Certificate{SerialNumber: big.NewInt(1 + a.made), NotAfter: time.Now().Add(time.Hour), DNSNames: hosts, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	certFile, keyFile = filepath.Join(a.dir, name+".pem"), filepath.Join(a.dir, name+".key")
 	der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -69,6 +72,21 @@ func (a *Authority) Pair(t *testing.T, name string) tls.Certificate {
 		t.Fatal(err)
 	}
 	return pair
+}
+
+// Content is what Issue makes, as a listener's configuration has it.
+func (a *Authority) Content(t *testing.T, name string, hosts ...string) ir.KeyPair {
+	t.Helper()
+	certFile, keyFile := a.Issue(t, name, hosts...)
+	cert, err := os.ReadFile(certFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ir.KeyPair{Cert: string(cert), Key: ir.Secret(key)}
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {

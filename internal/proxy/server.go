@@ -52,6 +52,7 @@ type listening struct {
 	conf   ir.Listener
 	server *http.Server
 	addr   net.Addr
+	certs  *certificates // nil without TLS
 }
 
 // New returns a server without a configuration.
@@ -67,6 +68,11 @@ func New(log *slog.Logger) *Server {
 // shut down.
 func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Snapshot, t *telemetry.Pipeline) error {
 	if err := s.clients.add(compiled); err != nil {
+		return err
+	}
+	renewed, err := s.renewed(g)
+	if err != nil {
+		s.clients.remove(compiled)
 		return err
 	}
 	opened, err := s.bind(ctx, g)
@@ -87,6 +93,9 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 	for _, o := range opened {
 		s.serve(o)
 	}
+	for l, p := range renewed {
+		l.certs.pairs.Store(p)
+	}
 	s.closeOthers(g)
 	s.ready.Store(true)
 	return nil
@@ -97,6 +106,7 @@ type bound struct {
 	conf    ir.Listener
 	ln      net.Listener
 	tls     *tls.Config
+	certs   *certificates
 	headers int64
 }
 
@@ -104,6 +114,27 @@ func closeAll(opened []bound) {
 	for _, o := range opened {
 		_ = o.ln.Close()
 	}
+}
+
+// renewed are the certificates by content of the listeners of g that are open.
+func (s *Server) renewed(g *ir.Gateway) (map[*listening]*pairs, error) {
+	out := map[*listening]*pairs{}
+	for i := range g.Listeners {
+		l := &g.Listeners[i]
+		have := s.open[l.Address]
+		if have == nil || have.certs == nil || l.TLS == nil {
+			continue
+		}
+		p, err := newPairs(l.TLS.Pairs)
+		if err == nil && len(p.all) == 0 && have.certs.file == nil {
+			err = errors.New("no certificate")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listener %q: %w", l.Name, err)
+		}
+		out[have] = p
+	}
+	return out, nil
 }
 
 // bind opens the listeners of g that are not open, all or none.
@@ -118,12 +149,12 @@ func (s *Server) bind(ctx context.Context, g *ir.Gateway) (opened []bound, err e
 		o := bound{conf: l, headers: g.Limits.Headers}
 		if have := s.open[l.Address]; have != nil {
 			if !sameListener(&have.conf, &l) {
-				return opened, fmt.Errorf("listener %q: protocol and TLS of an open listener change only with a restart", l.Name)
+				return opened, fmt.Errorf("listener %q: protocol and TLS of an open listener, certificates aside, change only with a restart", l.Name)
 			}
 			continue
 		}
 		if l.TLS != nil {
-			if o.tls, err = serverTLS(l.TLS, s.certAge); err != nil {
+			if o.tls, o.certs, err = serverTLS(l.TLS, s.certAge); err != nil {
 				return opened, fmt.Errorf("listener %q: %w", l.Name, err)
 			}
 		}
@@ -139,15 +170,21 @@ func (s *Server) bind(ctx context.Context, g *ir.Gateway) (opened []bound, err e
 	return opened, nil
 }
 
+// sameListener reports whether b can be what the open listener a is. Certificates by content may differ.
 func sameListener(a, b *ir.Listener) bool {
 	if a.Protocol != b.Protocol || (a.TLS == nil) != (b.TLS == nil) {
 		return false
 	}
-	return a.TLS == nil || reflect.DeepEqual(a.TLS, b.TLS)
+	if a.TLS == nil {
+		return true
+	}
+	x, y := *a.TLS, *b.TLS
+	x.Pairs, y.Pairs = nil, nil
+	return reflect.DeepEqual(x, y)
 }
 
 func (s *Server) serve(o bound) {
-	l := &listening{conf: o.conf, addr: o.ln.Addr()}
+	l := &listening{conf: o.conf, addr: o.ln.Addr(), certs: o.certs}
 	l.server = &http.Server{
 		ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: int(o.headers), TLSConfig: o.tls,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

@@ -180,7 +180,7 @@ func hexAsBase64(id []byte) []byte {
 	return b
 }
 
-// tlsConfig loads the files that c names. A client certificate is read again for every handshake, so that a renewed one
+// tlsConfig is c as crypto/tls has it. It loads the files that c names. A client certificate is read again for every handshake, so that a renewed one
 // counts.
 func tlsConfig(c ir.ClientTLS) (*tls.Config, error) {
 	config := &tls.Config{
@@ -196,6 +196,11 @@ func tlsConfig(c ir.ClientTLS) (*tls.Config, error) {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("read the CA: %s has no PEM certificate", c.CAFile)
+		}
+	} else if c.CA != "" {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
+			return nil, errors.New("read the CA: its text has no PEM certificate")
 		}
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,7 +38,7 @@ func newTransport(scheme, authority string, t Target, o Options) *transport {
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 			defer cancel()
-			return o.Dial(ctx, network, address)
+			return o.Dial(ctx, network, cmp.Or(t.Address, address))
 		},
 		TLSHandshakeTimeout:    o.DialTimeout,
 		DisableCompression:     true,
@@ -48,7 +49,9 @@ func newTransport(scheme, authority string, t Target, o Options) *transport {
 		Protocols:              new(http.Protocols),
 	}
 	if scheme == "https" {
-		rt.Proxy = http.ProxyFromEnvironment
+		if t.Address == "" {
+			rt.Proxy = http.ProxyFromEnvironment
+		}
 		rt.Protocols.SetHTTP1(true)
 		rt.Protocols.SetHTTP2(true)
 		rt.TLSClientConfig = t.TLS.Clone()

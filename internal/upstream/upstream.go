@@ -17,6 +17,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -41,6 +42,9 @@ type Target struct {
 	// URL has the scheme, http or https, the host and optionally the port. Its path and query are ignored: each request
 	// brings its own. User information is refused.
 	URL string
+	// Address is where to connect to, host:port; "" = URL's host. The Host field and the name that TLS asks for stay URL's. No
+	// proxy of the environment is asked then.
+	Address string
 	// TLS is the configuration of https connections; nil = the system's roots and the host's name. It is cloned.
 	TLS *tls.Config
 	// HTTP2 is "auto" or "" (https negotiates by ALPN, http speaks HTTP/1.1), or "h2c" (HTTP/2 by prior knowledge over
@@ -97,7 +101,7 @@ func New(t Target, o Options) (*Client, error) {
 		port = defaultPort
 	}
 	if u.Scheme == "http" && t.HTTP2 != "h2c" {
-		return &Client{plane: newH1(net.JoinHostPort(host, port), authority, o)}, nil
+		return &Client{plane: newH1(cmp.Or(t.Address, net.JoinHostPort(host, port)), authority, o)}, nil
 	}
 	return &Client{plane: newTransport(u.Scheme, authority, t, o)}, nil
 }
