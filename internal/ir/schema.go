@@ -21,12 +21,14 @@ var (
 	fileSource string
 	//go:embed file_envoy.go
 	envoySource string
+	//go:embed file_answer.go
+	answerSource string
 )
 
-// prose returns the comments of file.go and file_envoy.go: of a type under its name, of a field under Type.Field.
+// prose returns the comments of file.go and its sisters: of a type under its name, of a field under Type.Field.
 func prose() map[string]string {
 	out := make(map[string]string)
-	for _, source := range [...]string{fileSource, envoySource} {
+	for _, source := range [...]string{fileSource, envoySource, answerSource} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
 		if err != nil {
 			return out // cannot be: the compiler has read it too
