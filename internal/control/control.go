@@ -157,17 +157,19 @@ func (s *Server) prepare() {
 		if gateways == nil {
 			continue
 		}
-		there := map[place]bool{}
+		there, changed := map[place]bool{}, false
 		for i := range gateways {
 			there[place{gateways[i].Namespace, gateways[i].Name}] = true
-			s.renew(&gateways[i])
+			changed = s.renew(&gateways[i]) || changed
 		}
-		s.forget(there)
+		changed = s.forget(there) || changed
 		s.mu.Lock()
 		s.busy = s.published != nil
 		s.mu.Unlock()
 		s.preparing.Broadcast()
-		signal(s.changed)
+		if changed {
+			signal(s.changed)
+		}
 	}
 }
 

@@ -43,6 +43,15 @@ func TestOrder(t *testing.T) {
 	if st := s.State("ns", "gw"); st != (State{Envoys: 1, Sidecars: 1, Current: 1}) {
 		t.Errorf("%+v", st)
 	}
+	for quiet := false; !quiet; { // what is published again changes nothing: who publishes when something changes has an end
+		s.Publish([]Gateway{gw("two")})
+		s.State("ns", "gw")
+		select {
+		case <-s.Changed():
+		case <-time.After(100 * time.Millisecond):
+			quiet = true
+		}
+	}
 	s.Publish(nil) // the Gateway was deleted: its pods go on
 	until(t, "it is forgotten", func() bool { return s.Metrics().Gateways == 0 })
 	if e.has() != "two" {

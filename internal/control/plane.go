@@ -51,24 +51,25 @@ func (s *Server) build(g *ir.Gateway, processor bool) (*xds.Resources, error) {
 	return xds.Build(g, o)
 }
 
-// renew makes g what its pods get, unless they get it already.
-func (s *Server) renew(g *Gateway) {
+// renew makes g what its pods get, and reports whether that has changed.
+func (s *Server) renew(g *Gateway) bool {
 	if g.IR == nil {
-		return
+		return false
 	}
 	at := place{g.Namespace, g.Name}
 	v, err := s.version(at, g)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.plane(at)
+	before := p.fault
 	p.fault = ""
 	if err != nil {
-		p.fault = err.Error()
-		s.o.Log.Error("a configuration cannot be told", "gateway", at.String(), "error", err)
-		return
+		if p.fault = err.Error(); p.fault != before {
+			s.o.Log.Error("a configuration cannot be told", "gateway", at.String(), "error", err)
+		}
 	}
 	if v == nil {
-		return
+		return p.fault != before
 	}
 	s.counts.Publications++
 	p.want = v
@@ -80,6 +81,7 @@ func (s *Server) renew(g *Gateway) {
 		pod.current, pod.refused = false, ""
 		signal(pod.poke)
 	}
+	return true
 }
 
 // version prepares g; nil when its pods get it already.
@@ -114,19 +116,21 @@ func (s *Server) plane(at place) *plane {
 	return p
 }
 
-// forget takes Gateways away that are not there any more. Their pods keep what they have.
-func (s *Server) forget(there map[place]bool) {
+// forget takes Gateways away that are not there any more, and reports whether there were any. Their pods keep what they have.
+func (s *Server) forget(there map[place]bool) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for at, p := range s.planes {
 		if there[at] {
 			continue
 		}
+		changed = changed || p.want != nil || p.fault != ""
 		p.want, p.known, p.fault = nil, nil, ""
 		if len(p.pods) == 0 {
 			delete(s.planes, at)
 		}
 	}
+	return changed
 }
 
 // state is how far the pods are. It is called with mu held.
