@@ -38,6 +38,9 @@ type Options struct {
 	TLS *tls.Config // with the server's certificate
 	// Authenticate says whose a token is. It is asked once a minute at most for each token, and must be safe for concurrent use.
 	Authenticate func(ctx context.Context, token string) (Identity, error)
+	// Check says why a sidecar would refuse a configuration, before Envoys are told of it; nil = sidecars say it themselves. What it
+	// does not find is found by them.
+	Check func(g *ir.Gateway) error
 	// Processor is where sidecars listen, and Roots the file of authorities in Envoy's container, both as xds.Options has them.
 	Processor, Roots string
 }

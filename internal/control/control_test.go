@@ -12,9 +12,12 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/spanway/spanway/internal/ir"
 )
 
-const role = RolePrefix + "ns~gw"
+// role is that of the Gateway's Envoys.
+const role = "kgateway-kube-gateway-api~ns~gw"
 
 // TestOrder: Envoy has old and new before the sidecar begins with the new, and keeps the old until its last call has ended.
 func TestOrder(t *testing.T) {
@@ -260,4 +263,29 @@ func TestLarge(t *testing.T) {
 	bad.IR.Backends[0].URL = "://"
 	s.Publish([]Gateway{bad})
 	until(t, "it is refused", func() bool { return strings.Contains(s.State("ns", "gw").Refused, `backend "two"`) })
+}
+
+// TestCheck: what sidecars would refuse Envoys are not told, until it is mended.
+func TestCheck(t *testing.T) {
+	r := newRig(t)
+	s, address := r.server("127.0.0.1:0", usual())
+	s.o.Check = func(g *ir.Gateway) error {
+		if g.Backends[0].Name == "two" {
+			return errors.New("nobody can use two")
+		}
+		return nil
+	}
+	s.Publish([]Gateway{gw("one")})
+	e, _ := r.envoy(address, "token of ns/gw", role, "pod.ns", takes)
+	side, _ := r.sidecar(address, "pod", func(string) error { return nil })
+	until(t, "the pod is current", func() bool { return s.State("ns", "gw").Current == 1 })
+	s.Publish([]Gateway{gw("two")})
+	if st := s.State("ns", "gw"); st != (State{Envoys: 1, Sidecars: 1, Current: 1, Refused: "nobody can use two"}) {
+		t.Errorf("%+v", st)
+	}
+	s.Publish([]Gateway{gw("three")})
+	until(t, "the pod is current", func() bool { return s.State("ns", "gw") == State{Envoys: 1, Sidecars: 1, Current: 1} })
+	if got := side.applied() + ", " + e.has(); got != "one three, one three" {
+		t.Errorf("the pod had %s", got)
+	}
 }

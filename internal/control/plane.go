@@ -98,6 +98,11 @@ func (s *Server) version(at place, g *Gateway) (*version, error) {
 	if same {
 		return nil, nil //nolint:nilnil // documented
 	}
+	if s.o.Check != nil && g.Processor {
+		if err := s.o.Check(g.IR); err != nil {
+			return nil, err
+		}
+	}
 	r, err := s.build(g.IR, g.Processor)
 	if err != nil {
 		return nil, err
