@@ -26,7 +26,7 @@ tools: ## get what tests and lint need into .tools/bin (once; a second run does 
 	@tools/install.sh
 
 test: ## vet, test everything, and test for data races where goroutines meet
-	@tools/install.sh otelcol envoy etcd kube-apiserver kube-controller-manager
+	@tools/install.sh otelcol envoy etcd kube-apiserver kube-controller-manager helm
 	go vet ./...
 	go test $(GOTESTFLAGS) ./...
 	@$(MAKE) --no-print-directory race

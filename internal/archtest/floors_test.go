@@ -59,7 +59,7 @@ var floors = []floor{
 // support are packages that only tests and measurements use.
 var support = []string{"internal/scenario", "internal/bench", "internal/archtest", "internal/collector", "internal/sdk",
 	"internal/doctest", "internal/matrix", "internal/talks", "internal/apigen", "internal/charts",
-	"internal/cluster", "internal/node"}
+	"internal/cluster", "internal/node", "internal/journey"}
 
 func floorOf(dir string) *floor {
 	for i := range floors {
