@@ -17,6 +17,7 @@ import (
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/spanway/spanway/internal/gateway"
 	"github.com/spanway/spanway/internal/translate"
 )
 
@@ -83,6 +84,14 @@ func laws(t *testing.T, in *translate.Input, o translate.Options, out *translate
 		}
 	}
 	generations(t, in, out)
+	for _, g := range out.Gateways {
+		if g.IR == nil {
+			continue
+		}
+		if _, err := gateway.Compile(g.IR, &gateway.Env{}); err != nil {
+			t.Errorf("the pipeline does not take it: %v", err)
+		}
+	}
 }
 
 // generations: every condition names the generation of its object.
