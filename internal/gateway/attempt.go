@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"strconv"
@@ -123,7 +124,7 @@ func (a *Attempt) build() error {
 	if r != nil {
 		a.model = a.target.modelOf(r)
 	}
-	if err := a.nameless(); err != nil {
+	if err := cmp.Or(a.nameless(), a.credentialless()); err != nil {
 		return err
 	}
 	if c.route.conf.Known.Any && b.conf.APIVersion != "" {
@@ -199,6 +200,9 @@ func (a *Attempt) fixHeaders() {
 		if _, sent := h[k]; !sent {
 			h[k] = []string{v}
 		}
+	}
+	if v := a.Backend.conf.APIVersion; v != "" && a.Backend.conf.Provider == "anthropic" && a.endpoint.Outbound.Dialect() == llm.Anthropic {
+		h["Anthropic-Version"] = []string{v}
 	}
 	for k, v := range a.Backend.conf.Headers {
 		h[http.CanonicalHeaderKey(k)] = []string{v}

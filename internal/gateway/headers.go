@@ -122,14 +122,34 @@ func (c *Call) authorize(h http.Header, b *Backend, e *provider.Endpoint, query 
 		if b.provider.Plain {
 			return query
 		}
-		return dropKey(query)
+		return b.keyInQuery(dropKey(query), string(b.conf.Key.Value))
 	}
-	if c.cred == "" || c.credBound || c.credFrom == name || keptAsItIs(c, b) {
+	if c.cred == "" || c.credBound || c.credFrom == name && b.conf.AuthQuery == "" || b.conf.AuthHeader == "" && keptAsItIs(c, b) {
 		return query
 	}
 	c.dropCredentials(h)
 	h[name] = []string{prefix + c.cred}
-	return dropKey(query)
+	return b.keyInQuery(dropKey(query), c.cred)
+}
+
+// keyInQuery puts the credential into a raw query, where b wants it there.
+func (b *Backend) keyInQuery(query, key string) string {
+	name := b.conf.AuthQuery
+	if name == "" || key == "" {
+		return query
+	}
+	if query = dropParameter(query, name); query != "" {
+		query += "&"
+	}
+	return query + name + "=" + url.QueryEscape(key)
+}
+
+// credentialless refuses an attempt that wants the caller's own credential when there is none.
+func (a *Attempt) credentialless() error {
+	if b := a.Backend; b.conf.AuthRequired && b.conf.Key.Passthrough && a.call.cred == "" {
+		return llm.Errorf(http.StatusUnauthorized, "authentication_error", "Requests go on with the caller's own API key, and this one has none.")
+	}
+	return nil
 }
 
 // keptAsItIs reports whether the client's credential is one that the provider takes where it stands: Google's key parameter and
@@ -142,7 +162,8 @@ func keptAsItIs(c *Call, b *Backend) bool {
 		}
 		return c.credFrom == "" || c.credFrom == "Authorization" && strings.HasPrefix(c.cred, "ya29.")
 	case "anthropic":
-		return c.credFrom == "Authorization" && c.inbound.Dialect() == llm.Anthropic
+		// Where the gateway says how providers are shown a key, a bearer token is a key unless it is one of Anthropic's OAuth tokens.
+		return c.credFrom == "Authorization" && c.inbound.Dialect() == llm.Anthropic && (!c.route.conf.Known.Any || strings.HasPrefix(c.cred, "sk-ant-oat"))
 	case "http":
 		return true
 	case "azure":

@@ -123,11 +123,13 @@ func (b *backendFile) backend(name string, o *LoadOptions) Backend {
 		Key:        b.Key,
 		AuthHeader: b.Auth.Header,
 		AuthPrefix: optional(b.Auth.Prefix),
-		Propagate:  b.Propagate,
-		HTTP2:      b.HTTP2,
-		TLS:        b.TLS.clientTLS(o),
-		Demo:       b.Demo || b.Provider == demoProvider,
-		Prices:     prices(b.Prices),
+
+		AuthQuery: b.Auth.Query, AuthRequired: b.Auth.Required,
+		Propagate: b.Propagate,
+		HTTP2:     b.HTTP2,
+		TLS:       b.TLS.clientTLS(o),
+		Demo:      b.Demo || b.Provider == demoProvider,
+		Prices:    prices(b.Prices),
 	}
 	if out.Demo {
 		out.Provider = demoProvider

@@ -211,6 +211,11 @@ type authFile struct {
 	Header string `conf:"header" unset:"the provider's"`
 	// What stands before the credential in that header, space included.
 	Prefix *string `conf:"prefix" unset:"the provider's"`
+	// Parameter of the query that carries the credential, too, for servers that look for it there. Not with envoy.accessLog, which would
+	// show it.
+	Query string `conf:"query" enum:"key,api_key,apikey,api-key" unset:"none"`
+	// With key passthrough: refuse callers that bring none, with status 401.
+	Required bool `conf:"required" default:"false"`
 	// The credential, as the backend's key; only one of the two.
 	Key Credential `conf:"key"`
 }

@@ -88,15 +88,20 @@ type Backend struct {
 	AWS        AWS               // credentials to sign with
 	Dialect    string            // the wire format that the provider is spoken to in; "" = the client's where it can be
 	Key        Credential
-	AuthHeader string            // header of the credential in place of the provider's own; ""
-	AuthPrefix Opt[string]       // what stands before the credential in that header, space included
-	Headers    map[string]string // set on every upstream request
-	Propagate  bool              // inject trace context upstream; default true
-	HTTP2      string            // "auto" (ALPN) or "h2c" (prior knowledge); default auto
-	TLS        ClientTLS
-	Outlier    Outlier
-	Demo       bool    // answered by the built-in demo provider
-	Prices     []Price // sorted by model; they go before the Gateway's
+	AuthHeader string      // header of the credential in place of the provider's own; ""
+	AuthPrefix Opt[string] // what stands before the credential in that header, space included
+	// AuthQuery is a parameter of the query that carries the credential beside the header; "" = none. Envoy's access logs may show
+	// it: it has no place where there are any.
+	AuthQuery string
+	// AuthRequired refuses callers without a credential with status 401 where Key is theirs.
+	AuthRequired bool
+	Headers      map[string]string // set on every upstream request
+	Propagate    bool              // inject trace context upstream; default true
+	HTTP2        string            // "auto" (ALPN) or "h2c" (prior knowledge); default auto
+	TLS          ClientTLS
+	Outlier      Outlier
+	Demo         bool    // answered by the built-in demo provider
+	Prices       []Price // sorted by model; they go before the Gateway's
 }
 
 // Outlier says when a backend that keeps failing is left alone for a while. The zero value is never.

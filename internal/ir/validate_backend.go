@@ -141,6 +141,12 @@ func (v *validator) upstreamHeaders(field string, b *backendFile) {
 	if p := b.Auth.Prefix; p != nil && !isHeaderValue(*p) {
 		v.add(field+".auth.prefix", Problem{Message: "holds a line break or another control character"})
 	}
+	if b.Auth.Query != "" && len(v.file.Envoy.AccessLog) > 0 {
+		v.bad(field+".auth.query", "would come into the access logs of Envoy", "none with envoy.accessLog")
+	}
+	if b.Auth.Required && !b.Key.Passthrough && !b.Auth.Key.Passthrough {
+		v.bad(field+".auth.required", "is for the callers' own credentials", "key: passthrough")
+	}
 	if b.Key != (Credential{}) && b.Auth.Key != (Credential{}) {
 		v.add(field+".auth.key", Problem{Message: "the backend has a key already", Allowed: "key or auth.key"})
 	}

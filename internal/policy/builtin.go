@@ -25,7 +25,7 @@ type match struct {
 func builtin(name string) (detector, bool) {
 	switch name {
 	case "SSN":
-		return detector{name: name, placeholder: "<SSN>", reach: numberReach, find: ssn.find}, true
+		return detector{name: name, placeholder: "<US_SSN>", reach: numberReach, find: ssn.find}, true
 	case "CREDIT_CARD":
 		return detector{name: name, placeholder: "<CREDIT_CARD>", reach: numberReach, find: card.find}, true
 	case "PHONE_NUMBER":

@@ -37,14 +37,14 @@ func masked(g *RegexGuard, text string) string {
 
 func TestBuiltins(t *testing.T) {
 	for _, tt := range []struct{ builtin, in, want string }{
-		{"SSN", "My SSN is 536-22-8123.", "My SSN is <SSN>."},
-		{"SSN", "536 22 8123, 536.22.8123 and 536228123", "<SSN>, <SSN> and <SSN>"},
-		{"SSN", "536\u201122\u20118123 (536-22-8123)", "<SSN> (<SSN>)"},
+		{"SSN", "My SSN is 536-22-8123.", "My SSN is <US_SSN>."},
+		{"SSN", "536 22 8123, 536.22.8123 and 536228123", "<US_SSN>, <US_SSN> and <US_SSN>"},
+		{"SSN", "536\u201122\u20118123 (536-22-8123)", "<US_SSN> (<US_SSN>)"},
 		{"SSN", "536-22 8123", ""},
 		{"SSN", "000-12-3456 666-12-3456 900-12-3456 123-00-4567 123-45-0000", ""},
 		{"SSN", "123-45-6789 078-05-1120 219-09-9999 111-11-1111", ""},
 		{"SSN", "1536228123 5362281234 a536228123 536228123b 0.536228123 536228123.5", ""},
-		{"SSN", "1 536-22-8123 9", "1 <SSN> 9"},
+		{"SSN", "1 536-22-8123 9", "1 <US_SSN> 9"},
 		{"SSN", "5-536-22-8123", ""},
 
 		{"CREDIT_CARD", "4111 1111 1111 1111", "<CREDIT_CARD>"},
@@ -111,7 +111,7 @@ func TestFind(t *testing.T) {
 		{"the longer names equal starts", &ir.RegexGuard{Builtins: []string{"EMAIL"}, Patterns: []ir.Pattern{{Name: "A", Regex: "a@"}}},
 			"a@b.com", "<EMAIL_ADDRESS>"},
 		{"all builtins", builtins("SSN", "CREDIT_CARD", "PHONE_NUMBER", "EMAIL"),
-			"536-22-8123 4111 1111 1111 1111 202-555-0147 a@b.com", "<SSN> <CREDIT_CARD> <PHONE_NUMBER> <EMAIL_ADDRESS>"},
+			"536-22-8123 4111 1111 1111 1111 202-555-0147 a@b.com", "<US_SSN> <CREDIT_CARD> <PHONE_NUMBER> <EMAIL_ADDRESS>"},
 		{"anchors", patterns("^a", "z$"), "a az z\na z", "<CUSTOM> az z\na <CUSTOM>"},
 	} {
 		if got := masked(guard(t, ir.Guard{Regex: tt.regex}), tt.in); got != tt.want {

@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"nothing to find", "mask", "hello\nworld", "hello\nworld",
 			Report{Ran: true, Kind: "regex", Action: "mask", Result: "passed"}, false},
-		{"mask", "mask", "Secret of a@b.com\nhello\n536-22-8123 536-22-8124", "<WORD> of <EMAIL_ADDRESS>\nhello\n<SSN> <SSN>",
+		{"mask", "mask", "Secret of a@b.com\nhello\n536-22-8123 536-22-8124", "<WORD> of <EMAIL_ADDRESS>\nhello\n<US_SSN> <US_SSN>",
 			Report{Ran: true, Kind: "regex", Action: "mask", Result: "masked", Rule: "EMAIL,SSN,WORD", Hits: []Hit{{Rule: "WORD,EMAIL"}, {Rule: "SSN"}}}, false},
 		{"reject", "reject", "hello\nsecret", "hello\nsecret",
 			Report{Ran: true, Kind: "regex", Action: "reject", Result: "rejected", Rule: "WORD", Hits: []Hit{{Rule: "WORD"}}}, true},
