@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/spanway/spanway/internal/control"
 	"github.com/spanway/spanway/internal/translate"
 )
 
@@ -58,6 +59,51 @@ func newMetrics() *metrics {
 // gatherer has all metrics: ours and those of requests to the API server.
 func (m *metrics) gatherer() prometheus.Gatherer {
 	return prometheus.Gatherers{m.registry, ctrlmetrics.Registry}
+}
+
+// planes adds the numbers of what data planes are told.
+func (m *metrics) planes(read func() control.Metrics) {
+	gauge := func(name, help string, value func(control.Metrics) int) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "spanway_control_" + name, Help: help},
+			func() float64 { return float64(value(read())) }))
+	}
+	counter := func(name, help string, value func(control.Metrics) uint64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "spanway_control_" + name, Help: help},
+			func() float64 { return float64(value(read())) }))
+	}
+	gauge("gateways", "Gateways with a configuration.", func(c control.Metrics) int { return c.Gateways })
+	gauge("pods", "Pods of data planes that are connected to this replica.", func(c control.Metrics) int { return c.Pods })
+	gauge("envoys", "Envoys that are connected to this replica.", func(c control.Metrics) int { return c.Envoys })
+	gauge("sidecars", "Sidecars that are connected to this replica.", func(c control.Metrics) int { return c.Sidecars })
+	gauge("pods_behind", "Pods that do not use the configuration that was published last.", func(c control.Metrics) int { return c.Behind })
+	counter("versions_total", "Configurations that were published, by their content.", func(c control.Metrics) uint64 { return c.Publications })
+	counter("refusals_total", "Configurations that an Envoy or a sidecar refused.", func(c control.Metrics) uint64 { return c.Refusals })
+	counter("denied_total", "Streams that were turned away.", func(c control.Metrics) uint64 { return c.Denied })
+	m.registry.MustRegister(latencies{read})
+}
+
+// latencies is how long pods take to use what was published.
+type latencies struct{ read func() control.Metrics }
+
+// latency describes it.
+func (latencies) latency() *prometheus.Desc {
+	return prometheus.NewDesc("spanway_control_latency_seconds", "From a publication, or a pod's beginning, until the pod uses it.", nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (l latencies) Describe(ch chan<- *prometheus.Desc) { ch <- l.latency() }
+
+// Collect implements prometheus.Collector.
+func (l latencies) Collect(ch chan<- prometheus.Metric) {
+	h := l.read().Latency
+	buckets, sum := map[float64]uint64{}, uint64(0)
+	for i, n := range h.Counts {
+		sum += n
+		if i < len(control.LatencyBounds) {
+			buckets[control.LatencyBounds[i].Seconds()] = sum
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(l.latency(), sum, h.Sum.Seconds(), buckets)
 }
 
 // rebuilt takes note of a rebuild that was published.

@@ -144,7 +144,8 @@ func TestNothingToWrite(t *testing.T) {
 	if w := quiesce(); len(w) > 0 {
 		t.Errorf("%d writes although nothing has changed: %v", len(w), w)
 	}
-	for _, name := range []string{"spanway_controller_leader", `spanway_controller_objects{kind="Backend"}`, `spanway_controller_problems{severity="error"}`} {
+	for _, name := range []string{"spanway_controller_leader", `spanway_controller_objects{kind="Backend"}`, `spanway_controller_problems{severity="error"}`, "spanway_control_gateways",
+		"spanway_controller_rebuild_duration_seconds_count"} {
 		if v := metric(t, o.MetricsAddress, name); v < 1 {
 			t.Errorf("%s is %v", name, v)
 		}

@@ -71,6 +71,7 @@ func Run(ctx context.Context, o Options) (err error) {
 			return authenticate(ctx, c.w.client, token)
 		}})
 	c.planes = server
+	c.met.planes(server.Metrics)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := server.Serve(ln); err != nil {
