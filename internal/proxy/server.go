@@ -96,6 +96,9 @@ func (s *Server) Apply(ctx context.Context, g *ir.Gateway, compiled *gateway.Sna
 	for l, p := range renewed {
 		l.certs.pairs.Store(p)
 	}
+	for i := range g.Listeners {
+		s.open[g.Listeners[i].Address].conf = g.Listeners[i]
+	}
 	s.closeOthers(g)
 	s.ready.Store(true)
 	return nil
@@ -239,14 +242,27 @@ func (s *Server) drain(ctx context.Context, l *listening, d time.Duration) {
 func (s *Server) URLs() []string {
 	var out []string
 	for _, l := range s.open {
-		scheme := "http"
-		if l.conf.TLS != nil { // the server makes itself a TLSConfig
-			scheme = "https"
-		}
-		out = append(out, scheme+"://"+l.addr.String())
+		out = append(out, l.url())
 	}
 	slices.Sort(out)
 	return out
+}
+
+// ListenerURL is where clients reach the listener called name; "" when there is none.
+func (s *Server) ListenerURL(name string) string {
+	for _, l := range s.open {
+		if l.conf.Name == name {
+			return l.url()
+		}
+	}
+	return ""
+}
+
+func (l *listening) url() string {
+	if l.conf.TLS != nil { // the server makes itself a TLSConfig
+		return "https://" + l.addr.String()
+	}
+	return "http://" + l.addr.String()
 }
 
 // AdminAddress is where the admin listener answers; "" when there is none.

@@ -44,6 +44,8 @@ type Behind struct {
 	Process  *envoy.Process
 	Pipeline *telemetry.Pipeline
 
+	listeners map[string]string // their URLs by name
+
 	dir     string // of the sockets
 	door    *door
 	serving sync.WaitGroup
@@ -54,6 +56,9 @@ type Behind struct {
 
 // ClientURL implements Running.
 func (w *Behind) ClientURL() string { return w.URL }
+
+// ListenerURL implements Running.
+func (w *Behind) ListenerURL(name string) string { return w.listeners[name] }
 
 // AdminAddress implements Running.
 func (w *Behind) AdminAddress() string { return w.Admin }
@@ -91,7 +96,8 @@ func (p Envoy) start(t testing.TB, conf string) *Behind {
 	if err := w.Process.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	w.URL = w.firstListener(t, c.conf)
+	w.listeners = w.reached(t, c.conf)
+	w.URL = w.ListenerURL(c.conf.Listeners[0].Name)
 	return w
 }
 
@@ -282,8 +288,8 @@ func (w *Behind) ask(ctx context.Context, path string) ([]byte, error) {
 	return io.ReadAll(resp.Body)
 }
 
-// firstListener is where clients reach the first listener of g, whose port Envoy chose.
-func (w *Behind) firstListener(t testing.TB, g *ir.Gateway) string {
+// reached is where clients reach the listeners of g, whose ports Envoy chose.
+func (w *Behind) reached(t testing.TB, g *ir.Gateway) map[string]string {
 	t.Helper()
 	text, err := w.ask(t.Context(), "/listeners?format=json")
 	if err != nil {
@@ -303,15 +309,21 @@ func (w *Behind) firstListener(t testing.TB, g *ir.Gateway) string {
 	if err := json.Unmarshal(text, &said); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
+	out := map[string]string{}
 	for _, l := range said.Listeners {
-		if l.Name == g.Listeners[0].Name {
+		for i := range g.Listeners {
+			if l.Name != g.Listeners[i].Name {
+				continue
+			}
 			scheme := "http"
-			if g.Listeners[0].TLS != nil {
+			if g.Listeners[i].TLS != nil {
 				scheme = "https"
 			}
-			return fmt.Sprintf("%s://%s:%d", scheme, l.Address.Socket.Address, l.Address.Socket.Port)
+			out[l.Name] = fmt.Sprintf("%s://%s:%d", scheme, l.Address.Socket.Address, l.Address.Socket.Port)
 		}
 	}
-	t.Fatalf("Envoy has no listener %q: %s", g.Listeners[0].Name, text)
-	return ""
+	if len(out) != len(g.Listeners) {
+		t.Fatalf("Envoy has not the listeners %v: %s", g.Listeners, text)
+	}
+	return out
 }

@@ -26,6 +26,7 @@ type Gateway struct {
 	Admin string // host:port
 	*proxy.Server
 	Pipeline *telemetry.Pipeline
+	first    string // name of the first listener
 	recorder
 }
 
@@ -49,7 +50,7 @@ func StartLogging(t testing.TB, conf string, env gateway.Env, logs io.Writer) *G
 	if err := w.Load(t.Context(), conf, env); err != nil {
 		t.Fatal(err)
 	}
-	w.URL, w.Admin = w.URLs()[0], w.AdminAddress()
+	w.URL, w.Admin = w.ListenerURL(w.first), w.AdminAddress()
 	t.Cleanup(func() {
 		if err := w.Shutdown(time.Second); err != nil {
 			t.Errorf("shutdown: %v", err)
@@ -64,7 +65,7 @@ func (w *Gateway) Load(ctx context.Context, conf string, env gateway.Env) error 
 	if err != nil {
 		return err
 	}
-	w.Pipeline = c.traces
+	w.Pipeline, w.first = c.traces, c.conf.Listeners[0].Name
 	return w.Apply(ctx, c.conf, c.snapshot, c.traces)
 }
 

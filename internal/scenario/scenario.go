@@ -26,6 +26,8 @@ type Plane interface {
 type Running interface {
 	// ClientURL is where clients reach it: http://host:port.
 	ClientURL() string
+	// ListenerURL is where clients reach the listener called name.
+	ListenerURL(name string) string
 	// AdminAddress is host:port of health and metrics.
 	AdminAddress() string
 	// Traces waits until n traces have ended since the last call and takes them.
@@ -58,7 +60,7 @@ func (w *Gateway) ClientURL() string { return w.URL }
 //
 //	config.yaml   the native file; listeners on free ports are added
 //	request       start line, headers, blank line, body; repeated for further requests, which are sent one after another.
-//	              A path after "admin:" goes to the admin listener.
+//	              A path after "admin:" goes to the admin listener, one after "NAME:" to the listener of that name.
 //	upstream      an answer of the provider: status, headers, blank line, body; repeated for further answers. The last one is
 //	upstream2     given again and again. In the body, ¦ is a border between two writes and a line that starts with # is one of
 //	              the directives of scripted.
@@ -67,8 +69,9 @@ func (w *Gateway) ClientURL() string { return w.URL }
 //	spans         the trace of every request, as a tree
 //	metrics       counts of the Prometheus endpoint, where the file has this section
 //	client.got.P  what the client of the data plane P gets in place of client.got, for the reason that the comment gives
+//	spans.P       the traces of the data plane P in place of spans; empty where it carries the calls by itself and we record none
 //
-// ${UPSTREAM} and ${UPSTREAM2} are the providers' URLs, ${UPSTREAM_TLS} and ${UPSTREAM2_TLS} theirs over TLS, in HTTP/2 where the
+// ${UPSTREAM} and ${UPSTREAM2} are the providers' URLs, ${UPSTREAM_ADDRESS} and ${UPSTREAM2_ADDRESS} host and port of these, ${UPSTREAM_TLS} and ${UPSTREAM2_TLS} theirs over TLS, in HTTP/2 where the
 // gateway can, with a certificate of the authority ${CA} and ${CA2}, and ${UNUSED} is one at which nothing listens. A body's last line break does
 // not belong to it, save in streams. In what was received, "= request" and "= upstream" stand for a body that is byte for
 // byte the one that was sent; headers that every message has are left out, and so are attributes that Check asks of every
@@ -117,15 +120,18 @@ func (s Suite) one(t *testing.T, p Plane, file string) {
 	if s.Split > 0 {
 		sc.split(s.Split)
 	}
+	for _, name := range []string{sectionClientGot, sectionSpans} {
+		if own, ok := sc.expected[name+"."+p.Name()]; ok {
+			sc.expected[name] = own
+			sc.untraced = sc.untraced || name == sectionSpans && own == ""
+		}
+	}
 	got := sc.play(t, p)
 	if s.Update {
 		if !t.Failed() {
 			rewrite(t, file, a, got)
 		}
 		return
-	}
-	if own, ok := sc.expected[sectionClientGot+"."+p.Name()]; ok {
-		sc.expected[sectionClientGot] = own
 	}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if d := cmp.Diff(sc.expected[name], got[name]); d != "" {
@@ -159,6 +165,7 @@ type script struct {
 	requests []request
 	answers  [2][]*scripted
 	expected map[string]string
+	untraced bool // by us: the data plane carries the calls by itself
 }
 
 func parse(a *txtar.Archive) (*script, error) {
@@ -186,7 +193,7 @@ func parse(a *txtar.Archive) (*script, error) {
 			sc.answers[i] = append(sc.answers[i], x)
 		case sectionUpstreamGot, sectionClientGot, sectionSpans, sectionMetrics:
 			sc.expected[f.Name] = text
-		case sectionClientGot + ".envoy":
+		case sectionClientGot + ".envoy", sectionSpans + ".envoy":
 			sc.expected[f.Name] = text
 		default:
 			return nil, fmt.Errorf("unknown section %q", f.Name)
@@ -215,7 +222,7 @@ func (sc *script) play(t *testing.T, p Plane) map[string]string {
 	vars := []string{"${UNUSED}", "http://" + Unused(t)}
 	for i, name := range []string{"${UPSTREAM}", "${UPSTREAM2}"} {
 		w.providers[i] = StartUpstream(t, acts(sc.answers[i])...)
-		vars = append(vars, name, w.providers[i].URL)
+		vars = append(vars, name, w.providers[i].URL, strings.TrimSuffix(name, "}")+"_ADDRESS}", strings.TrimPrefix(w.providers[i].URL, "http://"))
 		if of := strings.TrimSuffix(name, "}"); strings.Contains(sc.config, of+"_TLS}") {
 			front := w.providers[i].secure(t)
 			vars = append(vars, of+"_TLS}", front.url, strings.Replace(of, "UPSTREAM", "CA", 1)+"}", front.ca)

@@ -47,6 +47,7 @@ func parseMessage(text string) (message, error) {
 type request struct {
 	message
 	method, target string
+	listener       string // "" = the first
 	admin          bool
 }
 
@@ -60,7 +61,12 @@ func parseRequest(text string) (request, error) {
 	if r.method, r.target, ok = strings.Cut(m.start, " "); !ok {
 		return r, fmt.Errorf("%q is not METHOD PATH", m.start)
 	}
-	r.target, r.admin = strings.CutPrefix(r.target, "admin:")
+	if name, path, named := strings.Cut(r.target, ":/"); named && !strings.Contains(name, "/") {
+		r.target = "/" + path
+		if r.admin = name == "admin"; !r.admin {
+			r.listener = name
+		}
+	}
 	if r.body != "" && r.header.Get("Content-Type") == "" {
 		r.header.Set("Content-Type", "application/json")
 	}

@@ -30,11 +30,14 @@ type stage struct {
 // exchange sends r and waits for its trace, on which every rule of Check must hold.
 func (w *stage) exchange(t *testing.T, r *request) {
 	base := w.run.ClientURL()
-	if r.admin {
+	switch {
+	case r.admin:
 		base = "http://" + w.run.AdminAddress()
+	case r.listener != "":
+		base = w.run.ListenerURL(r.listener)
 	}
 	w.given = append(w.given, r.send(t, w.client, base))
-	if !r.admin {
+	if !r.admin && !w.script.untraced {
 		traces := w.run.Traces(t, 1)
 		if len(traces) != 1 {
 			t.Fatalf("%d traces ended, want 1", len(traces))
