@@ -3,6 +3,8 @@ package xds_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/xds"
 )
 
@@ -130,7 +133,87 @@ func (m *maker) envoy() {
 	m.printf("%s", m.maybe("    attributes: [{name: a, literal: 'on'}, {name: b, requestHeader: x-b}, {name: c, environment: {name: C, defaultValue: '~'}}, {name: d, metadata: {kind: Route, metadataKey: {key: k, path: [p]}}}]\n"))
 	m.printf("  accessLog: [%s]\n", m.one("", "{fileSink: /dev/null}", "{fileSink: {path: /dev/null, stringFormat: '%RESPONSE_CODE%'}, match: 'response.code > 400'}",
 		"{fileSink: {path: /dev/null, jsonFormat: {a: '%PATH%', 'yes': '%PROTOCOL%'}}}, {grpcService: 'http://127.0.0.1:9'}",
-		"{openTelemetry: {body: '%PATH%', attributes: {b: '%PROTOCOL%'}}}, {openTelemetry: {protocol: http, endpoint: 'https://c.example:1'}}"))
+		"{openTelemetry: {body: '%PATH%', attributes: {b: '%PROTOCOL%'}}}, {openTelemetry: {protocol: http, endpoint: 'https://c.example:1'}}",
+		"{fileSink: /dev/null, filter: {"+m.filter(3)+"}}, {fileSink: /dev/null, match: 'true', filter: {"+m.filter(1)+"}}"))
+	m.printf("%s%s%s%s%s", m.maybe("  upgradeConfig: {enabledUpgrades: [websocket, other]}\n"), m.maybe("  useRemoteAddress: "+m.one("true", "false")+"\n  xffNumTrustedHops: 2\n"),
+		m.maybe("  serverHeaderTransformation: "+m.one("Overwrite", "AppendIfAbsent", "PassThrough")+"\n"), m.maybe("  healthCheck: {path: '/health?a=%25'}\n"),
+		m.maybe("  streamIdleTimeout: 1m\n  idleTimeout: 1h\n  preserveHttp1HeaderCase: true\n  acceptHttp10: "+m.one("true", "false")+"\n  defaultHostForHttp10: a.example\n"))
+}
+
+// filter chooses calls for an access log.
+func (m *maker) filter(depth int) string {
+	if depth > 0 && m.IntN(2) == 0 {
+		return m.one("andFilter", "orFilter") + ": [{" + m.filter(depth-1) + "}, {" + m.filter(depth-1) + "}]"
+	}
+	return m.one("statusCodeFilter: {op: GE, value: 400}", "durationFilter: {op: LE, value: 4294967295}", "notHealthCheckFilter: true", "traceableFilter: true",
+		"headerFilter: {header: x-a}", "headerFilter: {header: {name: x-a, value: '%'}}", "headerFilter: {header: {name: x-a, type: RegularExpression, value: 'a+'}}",
+		"responseFlagFilter: {}", "responseFlagFilter: {flags: [UF, UDO]}", "grpcStatusFilter: {statuses: [CANCELED, OK], exclude: true}", "celFilter: 'response.code > 400'")
+}
+
+// objects adds to g, by chance, what Kubernetes' objects ask for.
+func (m *maker) objects(t testing.TB, g *ir.Gateway) {
+	t.Helper()
+	chance := func() bool { return m.IntN(3) == 0 }
+	text := func() ir.Opt[string] {
+		return ir.Opt[string]{V: m.one("", "/", "/new", "/new/", `/'"%\1)%`), Set: chance()}
+	}
+	if chance() {
+		cert, key := issue(t, "pair", "pair.example")
+		g.Listeners = append(g.Listeners, ir.Listener{Name: "https-8444/" + strings.Repeat("l.%", 80), Address: "[::]:8444", Protocol: "https",
+			TLS: &ir.ServerTLS{Pairs: []ir.KeyPair{{Cert: string(cert), Key: ir.Secret(key)}, {Cert: string(cert), Key: ir.Secret(key)}}}})
+	}
+	g.Backends = append(g.Backends, ir.Backend{Name: "kube_ns_svc_80", Provider: "http", URL: "http://svc.ns.svc.cluster.local:80", Endpoints: []string{"127.0.0.1:1", "[::1]:2"}[:m.IntN(3)]},
+		ir.Backend{Name: "ns/n.a.m.e/0.a", Provider: "http", Broken: "BackendNotFound"},
+		ir.Backend{Name: strings.Repeat("n/ä.%", 50), Provider: "http", URL: "https://tls.example/base", TLS: ir.ClientTLS{CA: issued(t), ServerName: "other.example"}, Key: ir.Credential{Passthrough: true}})
+	last := g.Backends[len(g.Backends)-3:]
+	for i := range 1 + m.IntN(8) {
+		r := ir.Route{Name: fmt.Sprint(m.one("ns/name/", "100% ", `"'`, strings.Repeat("r/é.%", 48)), i), Match: ir.Match{Prefix: m.one("", "/", "/p", `/p.'"%`)}}
+		if chance() {
+			r.Match = ir.Match{Exact: "/e"}
+		} else if chance() {
+			r.Match = ir.Match{Regex: "/x[0-9]+"}
+		}
+		if chance() {
+			r.Match.Query = []ir.HeaderMatch{{Name: "a"}, {Name: "b", Exact: "1"}, {Name: "c", Regex: "x+"}}
+		}
+		if chance() {
+			r.Match.Hosts = []string{m.one("a.example", "*.example", "*.a.example", "A.Example"), "a.example"}
+		}
+		if chance() {
+			r.Listeners = []string{g.Listeners[m.IntN(len(g.Listeners))].Name}
+		}
+		switch m.IntN(4) {
+		case 0:
+			r.Redirect = &ir.Redirect{Scheme: m.one("", "http", "https"), Host: m.one("", "h.example"), Port: m.IntN(2) * 8443, Path: text(), Status: 302}
+		case 1:
+			r.Direct = &ir.Direct{Status: 200 + m.IntN(400), Body: m.one("", "body %", strings.Repeat("long", 2000))}
+		default:
+			for _, b := range last[:1+m.IntN(3)] {
+				r.Groups = append(r.Groups, []ir.Target{{Backend: b.Name, Weight: 1}, {Backend: last[0].Name, Weight: m.IntN(3)}})
+			}
+			r.Rewrite = ir.Rewrite{Prefix: text(), KeepPath: chance(), KeepHost: chance(), Host: m.one("", "h.example")}
+		}
+		g.Routes = append(g.Routes, r)
+	}
+}
+
+// issued is an authority.
+func issued(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(pki(t), "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// gateway is a configuration by chance, as a file and objects make it.
+func gateway(t testing.TB, seed uint64) *ir.Gateway {
+	t.Helper()
+	g := load(t, []byte(configuration(seed)))
+	m := &maker{Rand: rand.New(rand.NewPCG(seed, 2))}
+	m.objects(t, g)
+	return g
 }
 
 // FuzzBuild: whatever ir accepts becomes the same resources each time, which survive being printed and hold no secret.
@@ -139,11 +222,11 @@ func FuzzBuild(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		config := []byte(configuration(seed))
+		config := gateway(t, seed)
 		for _, ads := range []bool{false, true} {
 			o := options
 			o.ADS = ads
-			first, again := built(t, config, o), built(t, config, o)
+			first, again := whole(t, config, o), whole(t, config, o)
 			text := printed(t, first)
 			if string(text) != string(printed(t, again)) || !proto.Equal(first, again) {
 				t.Error("built twice, it differs")
@@ -167,9 +250,15 @@ func FuzzBuild(f *testing.F) {
 // built is all of a configuration's resources in one message.
 func built(t *testing.T, config []byte, o xds.Options) *bootstrapv3.Bootstrap {
 	t.Helper()
-	r, err := xds.Build(load(t, config), o)
+	return whole(t, load(t, config), o)
+}
+
+// whole is all of g's resources in one message.
+func whole(t *testing.T, g *ir.Gateway, o xds.Options) *bootstrapv3.Bootstrap {
+	t.Helper()
+	r, err := xds.Build(g, o)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, config)
+		t.Fatal(err)
 	}
 	b, err := xds.Static(r, xds.Boot{})
 	if err != nil {
@@ -187,10 +276,11 @@ func TestEnvoyAcceptsAll(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			config := []byte(configuration(seed))
-			validate(t, printed(t, bootstrap(t, config)))
+			g := gateway(t, seed)
+			b := whole(t, g, options)
+			validate(t, printed(t, b))
 			if t.Failed() {
-				t.Logf("%s", config)
+				t.Logf("%s\n%+v", configuration(seed), g.Routes)
 			}
 		})
 	}
