@@ -21,7 +21,7 @@ type envoyFile struct {
 	// How many proxies before Envoy are trusted in X-Forwarded-For.
 	XFFNumTrustedHops int `conf:"xffNumTrustedHops" default:"0" min:"0" max:"65535"`
 	// The Server header of responses: Envoy's own, Envoy's own where the server sends none, or the server's.
-	ServerHeaderTransformation string `conf:"serverHeaderTransformation" enum:"Overwrite,AppendIfAbsent,PassThrough" default:"PassThrough"`
+	ServerHeaderTransformation string `conf:"serverHeaderTransformation" enum:"Overwrite,AppendIfAbsent,PassThrough" unset:"PassThrough"`
 	// How long a call may be without a byte in either direction, in place of the routes' timeout.idle for calls that go without the
 	// processor, and beside it for others.
 	StreamIdleTimeout time.Duration `conf:"streamIdleTimeout" unset:"the routes' timeout.idle" max:"24h"`
@@ -34,7 +34,7 @@ type envoyFile struct {
 	// Take requests of HTTP/1.0.
 	AcceptHTTP10 *bool `conf:"acceptHttp10" unset:"true"`
 	// The host of requests of HTTP/1.0 that name none.
-	DefaultHostForHTTP10 string `conf:"defaultHostForHttp10" default:"localhost"`
+	DefaultHostForHTTP10 string `conf:"defaultHostForHttp10" unset:"localhost"`
 }
 
 // envoyUpgradeFile says which upgrades there are.

@@ -159,12 +159,15 @@ func upgraded(t *testing.T, address string) {
 // awaitFile waits until a file holds a text, and no more than that.
 func awaitFile(t *testing.T, name, want string) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	ctx := within(t, patience)
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		got, err := os.ReadFile(name)
 		if string(got) == want {
 			return
 		}
-		if time.Now().After(end) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			t.Fatalf("%s holds %q (%v), want %q", name, got, err, want)
 		}
 	}
