@@ -176,6 +176,7 @@ func (t *translator) decides(gateway types.NamespacedName, f *listenerField) *li
 // envoy is what Envoy does for itself at gw.
 func (t *translator) envoy(gw *gwv1.Gateway) ir.Envoy {
 	out := ir.Envoy{MessageTimeout: defaults().Envoy.MessageTimeout, HTTP: defaults().Envoy.HTTP}
+	out.HTTP.UseRemoteAddress = ir.Opt[bool]{V: true, Set: true} // kgateway's default; backends are told of the client by it
 	name := nameOf(gw)
 	m := &envoyMaker{t: t, gateway: name, service: name.Name + "." + name.Namespace, out: &out}
 	for i := range listenerFields {

@@ -42,6 +42,7 @@ func printIR(t *testing.T, out *translate.Output) string {
 // unusual is g without what is the same everywhere.
 func unusual(g *ir.Gateway) ir.Gateway {
 	c, usual := *g, usualGateway()
+	usual.Envoy.HTTP.UseRemoteAddress = ir.Opt[bool]{V: true, Set: true}
 	for _, same := range []struct{ got, want any }{
 		{&c.Limits, &usual.Limits}, {&c.Shutdown, &usual.Shutdown}, {&c.Envoy, &usual.Envoy}, {&c.Telemetry, &usual.Telemetry},
 	} {
