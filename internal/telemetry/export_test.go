@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -407,7 +408,18 @@ func TestExportTLS(t *testing.T) {
 			if st := checkExact(t, p, c, send(p, 5), 20*time.Second); st.Exported != 15 {
 				t.Errorf("%+v", st)
 			}
-			o.TLS.CAFile = ""
+			c = &collector{}
+			o.Endpoint, ca = c.serveTLS(t, protocol)
+			text, err := os.ReadFile(ca)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.TLS = ir.ClientTLS{CA: string(text)}
+			p = newUnstarted(t, o, nil)
+			if st := checkExact(t, p, c, send(p, 5), 20*time.Second); st.Exported != 15 {
+				t.Errorf("by content: %+v", st)
+			}
+			o.TLS = ir.ClientTLS{}
 			p = newUnstarted(t, o, nil)
 			if st := checkExact(t, p, nil, send(p, 5), 200*time.Millisecond); st.Dropped != 15 {
 				t.Errorf("with the system's roots: %+v", st)
@@ -448,6 +460,7 @@ func TestCheckOTLP(t *testing.T) {
 		{Endpoint: ""}, {Endpoint: "localhost:4317"}, {Endpoint: "ftp://x"}, {Endpoint: "http://"},
 		{Endpoint: "http://x", Protocol: "thrift"}, {Endpoint: "http://x", Compression: "zip"},
 		{Endpoint: "https://x", TLS: ir.ClientTLS{CAFile: "/does/not/exist"}},
+		{Endpoint: "https://x", TLS: ir.ClientTLS{CA: "no certificate"}},
 		{Endpoint: "https://x", TLS: ir.ClientTLS{CertFile: "only"}},
 	} {
 		o := Options{Getenv: noEnv, Logger: slog.New(slog.DiscardHandler)}
