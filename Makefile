@@ -14,7 +14,7 @@ BENCH_E2E ?= ./internal/bench
 BENCH_E2E_FLAGS ?=
 # Packages whose work is shared between goroutines.
 RACE_PKGS ?= ./internal/gateway/... ./internal/proxy/... ./internal/telemetry/... ./internal/upstream/... ./internal/demo/... \
-	./internal/envoy/... ./internal/extproc/... ./cmd/spanway/...
+	./internal/envoy/... ./internal/extproc/... ./internal/control/... ./internal/kube/... ./cmd/spanway/...
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
