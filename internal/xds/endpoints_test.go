@@ -85,6 +85,20 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// TestEndpointsUnderLoad: a Service's pods change while calls run, and no call is lost.
+func TestEndpointsUnderLoad(t *testing.T) {
+	pods := [][]string{{hostOf(named(t, "a"))}, {hostOf(named(t, "b"))}}
+	f := startFleet(t)
+	listen := free(t)
+	g := load(t, []byte(fmt.Sprintf("listen: %s\nbackends: {app: {provider: http, url: 'http://app.example'}}\nroutes: [{to: app}]\n", listen)))
+	g.Backends[0].Endpoints = pods[1]
+	f.publish(t, g, xds.Options{})
+	underLoad(t, listen, func(i int) {
+		g.Backends[0].Endpoints = pods[i%2]
+		f.publish(t, g, xds.Options{})
+	})
+}
+
 // TestEndpointsTLS: at an endpoint the certificate of the URL's host is asked for and verified, by an authority that the configuration
 // holds.
 func TestEndpointsTLS(t *testing.T) {
