@@ -21,8 +21,11 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := root().ExecuteContext(ctx); err != nil {
 		var problems ir.Problems
+		var objects refused
 		if errors.As(err, &problems) {
 			fmt.Fprintln(os.Stderr, problems.Error())
+		} else if errors.As(err, &objects) {
+			fmt.Fprintln(os.Stderr, objects.Error())
 		} else {
 			fmt.Fprintln(os.Stderr, "spanway:", err)
 		}
@@ -42,7 +45,8 @@ how many tokens.
   spanway run                       needs no configuration: it prints a curl to try
   spanway run --trace               shows the span tree of every call on the terminal
   spanway run --config spanway.yaml serves your own routes and backends
-  spanway validate spanway.yaml     names every problem with file, line and field
+  spanway run --manifests FOLDER    serves a Gateway of Kubernetes manifests, without a cluster
+  spanway validate spanway.yaml     names every problem with file, line and field, of manifests, too
 
 The exit code is 0, or 1 after an error, which is on standard error.`,
 		Version:       version(),

@@ -17,6 +17,7 @@ const (
 type runFlags struct {
 	commonFlags
 
+	objects   manifestFlags
 	dataPlane string
 	envoy     envoyFlags
 }
@@ -37,11 +38,15 @@ With --data-plane=envoy an Envoy of version 1.40 or later carries the traffic, a
 about every call. It is the one of --envoy, else of the environment variable ENVOY, else beside this program or on the
 PATH. When it dies it is started again.
 
+With --manifests the configuration is a folder of Kubernetes manifests, as "spanway validate FOLDER" checks them. The process is
+one Gateway of them, listening on its ports on all addresses. Services without EndpointSlices are reached by their names.
+
 The configuration is read again when its file changes and on SIGHUP. A file with problems is refused: they are printed
 and the old configuration goes on. SIGTERM and SIGINT drain: nothing new is accepted, running streams finish within
 shutdown.drain, recorded traces are flushed. A second signal ends the process at once.`,
 		Example: `  spanway run --trace
   spanway run --config spanway.yaml
+  spanway run --manifests manifests/ --gateway infra/ai-gateway
   spanway run --data-plane=envoy --config spanway.yaml
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 spanway run`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -53,6 +58,7 @@ shutdown.drain, recorded traces are flushed. A second signal ends the process at
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, &f) },
 	}
 	f.commonFlags.register(cmd)
+	f.objects.register(cmd)
 	cmd.Flags().StringVar(&f.dataPlane, "data-plane", nativePlane, "what carries the traffic: native or envoy")
 	_ = cmd.RegisterFlagCompletionFunc("data-plane", cobra.FixedCompletions([]string{nativePlane, envoyPlane}, cobra.ShellCompDirectiveNoFileComp))
 	f.envoy.register(cmd)
@@ -63,9 +69,15 @@ func run(cmd *cobra.Command, f *runFlags) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
+	if err := f.objects.check(cmd); err != nil {
+		return err
+	}
 	r, err := newRunner(cmd, &f.commonFlags)
 	if err != nil {
 		return err
+	}
+	if f.objects.manifests != "" {
+		r.source = newManifestSource(&f.objects, cmd.ErrOrStderr())
 	}
 	if err := r.startDemo(cmd.Context(), "127.0.0.1:0"); err != nil {
 		return err

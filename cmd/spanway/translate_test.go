@@ -12,7 +12,7 @@ func TestTranslate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"# (stdin) for Envoy. Its processor: spanway extproc --listen unix:/run/p.sock\n", "static_resources:", "port_value: 8123",
-		"exact: only", `path: "/run/p.sock"`, "port_value: 9077"} {
+		"name: only", `path: "/run/p.sock"`, "port_value: 9077"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it lacks %q", want)
 		}
@@ -36,7 +36,7 @@ func TestTranslateRefuses(t *testing.T) {
 		want string
 	}{
 		{[]string{"translate"}, "--to envoy"},
-		{[]string{"translate", "--to", "nginx"}, "want envoy"},
+		{[]string{"translate", "--to", "nginx"}, "want ir or envoy"},
 		{[]string{"translate", "--to", "envoy", "file.yaml"}, "file.yaml"},
 		{[]string{"translate", "--to", "envoy", "--processor", "somewhere"}, "somewhere"},
 		{[]string{"translate", "--to", "envoy", "--demo", "no where"}, "no where"},

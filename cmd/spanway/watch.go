@@ -7,10 +7,14 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/manifest"
 )
 
 // settle is how long files must be left alone before they are read: editors write in several steps.
 const settle = 200 * time.Millisecond
+
+// anyManifest stands, as the last part of a path, for all files of a folder that are manifests.
+const anyManifest = "*.yaml"
 
 // watcher tells when one of a set of files has changed. It watches their folders, because editors and Kubernetes replace files
 // instead of writing to them.
@@ -70,7 +74,8 @@ func (w *watcher) run() {
 				return
 			}
 			name := filepath.Clean(ev.Name) // "./spanway.yaml" for a file that was given without a folder
-			if names[name] || names[filepath.Join(filepath.Dir(name), "*")] && filepath.Base(name) == "..data" {
+			dir, base := filepath.Split(name)
+			if names[name] || names[dir+"*"] && base == "..data" || names[dir+anyManifest] && (manifest.IsFile(base) || filepath.Ext(base) == "") {
 				timer.Reset(settle)
 			}
 		case err, ok := <-w.notify.Errors:
@@ -106,6 +111,9 @@ func (w *watcher) follow(files []string) map[string]bool {
 // watched lists the files that s and g were read from: the configuration's own and, unless g is nil, those of its keys.
 func (s *source) watched(g *ir.Gateway) []string {
 	var files []string
+	if s.manifests != nil {
+		files = append(files, s.manifests.files...)
+	}
 	if s.path != "" {
 		files = append(files, s.path)
 	}

@@ -102,11 +102,15 @@ func Load(paths []string, o Options) (*Set, error) {
 	return r.Set, nil
 }
 
-// Place finds the places of what translation says of s's objects.
+// Place finds the places of what translation says of s's objects. That something refers to an object which is not there is no more than
+// a warning: it may be elsewhere.
 func (s *Set) Place(problems []translate.Problem) []Problem {
 	out := make([]Problem, 0, len(problems))
 	for _, p := range problems {
 		placed := Problem{Object: p.Object, Field: p.Field, Severity: p.Severity, Message: p.Message}
+		if p.Missing {
+			placed.Severity, placed.Message = translate.Warning, "not among these files: "+p.Message
+		}
 		if o := s.objects[p.Object]; o != nil {
 			placed = o.at(placed)
 		}

@@ -76,11 +76,11 @@ func makeBackend(j *judge, o *v1alpha1.Backend) *aiBackend {
 	case spec.Type == v1alpha1.BackendStatic && spec.Static != nil:
 		makeStatic(j, out, name, spec.Static)
 	case spec.Type == v1alpha1.BackendAWS:
-		j.fault("spec.aws", "AWS Lambda is not supported; calls are answered with status 500")
+		j.unserved("spec.aws", "AWS Lambda is not supported; calls are answered with status 500")
 	case spec.Type == v1alpha1.BackendDynamicForwardProxy:
-		j.fault("spec.dynamicForwardProxy", "a dynamic forward proxy is not supported; calls are answered with status 500. A Backend of type Static names its hosts")
+		j.unserved("spec.dynamicForwardProxy", "a dynamic forward proxy is not supported; calls are answered with status 500. A Backend of type Static names its hosts")
 	case spec.Type == v1alpha1.BackendMCP:
-		j.fault("spec.mcp", "MCP servers are not supported: another data plane serves them; calls are answered with status 500")
+		j.unserved("spec.mcp", "MCP servers are not supported: another data plane serves them; calls are answered with status 500")
 	default:
 		j.fault("spec.type", "the field of type %q is missing", spec.Type)
 	}

@@ -71,6 +71,7 @@ func (m *member) backend(name, field string, p *v1alpha1.LLMProvider) ir.Backend
 	}
 	where := m.host(field, p)
 	m.provider(at, c, &b, where)
+	b.AuthRequired = b.Key.Passthrough
 	m.path(field, p, &b)
 	m.authHeader(field, p, &b)
 	if p.HostOverride != nil && deref(p.HostOverride.InsecureSkipVerify, false) {

@@ -126,6 +126,6 @@ func (m *member) bedrock(field string, c *v1alpha1.Bedrock, b *ir.Backend, where
 		b.AWS = m.aws(field+".auth", c.Auth)
 	}
 	if c.Guardrail != nil {
-		m.fault(field+".guardrail", "guardrails of Bedrock's own are not supported, and calls are not sent without what is to protect them; a TrafficPolicy's ai.promptGuard can check them")
+		m.unserved(field+".guardrail", "guardrails of Bedrock's own are not supported, and calls are not sent without what is to protect them; a TrafficPolicy's ai.promptGuard can check them")
 	}
 }

@@ -81,7 +81,7 @@ func (j *judge) authorization(namespace, field, name string) ir.Secret {
 func (j *judge) secretOf(namespace, field, name string) *corev1.Secret {
 	s := j.t.secret(namespace, name)
 	if s == nil {
-		j.fault(field, "there is no Secret %q in namespace %q", name, namespace)
+		j.fault(field, "%s", j.t.lacks("there is no Secret %q in namespace %q", name, namespace))
 	}
 	return s
 }

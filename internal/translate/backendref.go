@@ -146,7 +146,7 @@ func (t *translator) destination(a *attached, r *gwv1.BackendObjectReference) de
 		return unresolved(to, gwv1.RouteReasonInvalidKind, message)
 	}
 	if !t.granted(from, to) {
-		d := unresolved(to, gwv1.RouteReasonRefNotPermitted, fmt.Sprintf("%s %s is of another namespace; %s", to.Kind, to.named(), grantHint(from, to)))
+		d := unresolved(to, gwv1.RouteReasonRefNotPermitted, fmt.Sprintf("%s %s is of another namespace; %s", to.Kind, to.named(), t.grantHint(from, to)))
 		d.name += "_for_" + a.name.Namespace
 		return d
 	}
@@ -187,7 +187,7 @@ const (
 func (t *translator) backendDestination(to ref) destination {
 	b := t.backend(to.Namespace, to.Name)
 	if b == nil {
-		return unresolved(to, gwv1.RouteReasonBackendNotFound, fmt.Sprintf("Backend %s does not exist%s", to.named(), didYouMean(to.Name, inNamespace(t.backends, to.Namespace))))
+		return unresolved(to, gwv1.RouteReasonBackendNotFound, t.lacks("Backend %s does not exist%s", to.named(), didYouMean(to.Name, inNamespace(t.backends, to.Namespace))))
 	}
 	if len(b.Groups) == 0 {
 		return unresolved(to, invalidBackend, fmt.Sprintf("Backend %s is not accepted: %s", to.named(), b.Fault))

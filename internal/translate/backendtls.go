@@ -103,7 +103,7 @@ func (t *translator) authorities(namespace string, r gwv1.LocalObjectReference) 
 	}
 	c := t.configMap(namespace, string(r.Name))
 	if c == nil {
-		return "", gwv1.BackendTLSPolicyReasonInvalidCACertificateRef, fmt.Sprintf("ConfigMap %s/%s does not exist%s", namespace, r.Name, didYouMean(string(r.Name), inNamespace(t.configMaps, namespace)))
+		return "", gwv1.BackendTLSPolicyReasonInvalidCACertificateRef, t.lacks("ConfigMap %s/%s does not exist%s", namespace, r.Name, didYouMean(string(r.Name), inNamespace(t.configMaps, namespace)))
 	}
 	pem, ok := c.Data["ca.crt"]
 	if !ok {

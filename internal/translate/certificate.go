@@ -43,11 +43,11 @@ func (t *translator) certificate(p *plane, r *gwv1.SecretObjectReference) (pair 
 	from := ref{gatewayGroup, kindGateway, p.name.Namespace, p.name.Name}
 	to := ref{"", kindSecret, string(deref(r.Namespace, gwv1.Namespace(p.name.Namespace))), string(r.Name)}
 	if !t.granted(from, to) {
-		return pair, gwv1.ListenerReasonRefNotPermitted, fmt.Sprintf("Secret %s is of another namespace; %s", to.named(), grantHint(from, to))
+		return pair, gwv1.ListenerReasonRefNotPermitted, fmt.Sprintf("Secret %s is of another namespace; %s", to.named(), t.grantHint(from, to))
 	}
 	s := t.secret(to.Namespace, to.Name)
 	if s == nil {
-		return pair, reason, fmt.Sprintf("Secret %s does not exist%s", to.named(), didYouMean(to.Name, inNamespace(t.secrets, to.Namespace)))
+		return pair, reason, t.lacks("Secret %s does not exist%s", to.named(), didYouMean(to.Name, inNamespace(t.secrets, to.Namespace)))
 	}
 	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
 		if len(s.Data[key]) == 0 {

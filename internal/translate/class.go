@@ -85,7 +85,7 @@ func (t *translator) classOf(g *gwv1.Gateway) (class *gwv1.GatewayClass, ours bo
 	if t.o.Files && slices.Contains(assumedClasses, name) {
 		return nil, true
 	}
-	t.problem(object, "spec.gatewayClassName", Error, "GatewayClass %q does not exist, so nobody serves the Gateway%s", name, didYouMean(name, names))
+	t.problem(object, "spec.gatewayClassName", Error, "%s", t.lacks("GatewayClass %q does not exist, so nobody serves the Gateway%s", name, didYouMean(name, names)))
 	return nil, false
 }
 

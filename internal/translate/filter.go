@@ -55,7 +55,7 @@ func (t *translator) extension(a *attached, r *rule, field string, e *gwv1.Local
 		r.route.Direct = t.directResponse(a.name.Namespace, string(e.Name))
 		if r.route.Direct == nil {
 			names := inNamespace(t.directResponses, a.name.Namespace)
-			return []fault{{field + ".extensionRef", fmt.Sprintf("DirectResponse %s/%s does not exist%s", a.name.Namespace, e.Name, didYouMean(string(e.Name), names))}}
+			return []fault{{field + ".extensionRef", t.lacks("DirectResponse %s/%s does not exist%s", a.name.Namespace, e.Name, didYouMean(string(e.Name), names))}}
 		}
 		return nil
 	}

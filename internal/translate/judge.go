@@ -33,8 +33,17 @@ type judge struct {
 
 // fault notes why the object is refused.
 func (j *judge) fault(field, format string, args ...any) {
+	j.refuse(Error, field, format, args...)
+}
+
+// unserved notes something that is not supported and without which the object must not be used.
+func (j *judge) unserved(field, format string, args ...any) {
+	j.refuse(Unsupported, field, format, args...)
+}
+
+func (j *judge) refuse(s Severity, field, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
-	j.t.problem(j.object, field, Error, "%s", message)
+	j.t.problem(j.object, field, s, "%s", message)
 	if field != "" {
 		message = field + ": " + message
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/spanway/spanway/api/v1alpha1"
@@ -143,12 +144,15 @@ func (p *policy) resolve(field string, r *gwv1.BackendRef, strict bool) (place, 
 		p.fault(field, "unresolved backend reference %s/%s: %s", namespace, name, why)
 		return place{}, false
 	}
+	if n := (types.NamespacedName{Namespace: namespace, Name: name}); p.t.o.Files && kind == kindService && p.t.services[n] == nil {
+		p.warn(field, "Service %s is not in the files: it is taken for granted, and reached by its name", n)
+	}
 	if !p.t.granted(from, to) {
 		if strict {
-			p.fault(field, "%s %s/%s may not be referred to: %s", kind, namespace, name, grantHint(from, to))
+			p.fault(field, "%s %s/%s may not be referred to: %s", kind, namespace, name, p.t.grantHint(from, to))
 			return place{}, false
 		}
-		p.warn(field, "%s %s/%s is in another namespace, and no ReferenceGrant allows the reference; it is followed all the same. %s", kind, namespace, name, grantHint(from, to))
+		p.warn(field, "%s %s/%s is in another namespace, and no ReferenceGrant allows the reference; it is followed all the same. %s", kind, namespace, name, p.t.grantHint(from, to))
 	}
 	return where, true
 }
@@ -158,7 +162,7 @@ func (t *translator) staticBackend(namespace, name string) (place, string) {
 	b := t.backend(namespace, name)
 	switch {
 	case b == nil:
-		return place{}, "there is no Backend " + strconv.Quote(name) + " in namespace " + strconv.Quote(namespace) + didYouMean(name, inNamespace(t.backends, namespace))
+		return place{}, t.lacks("there is no Backend %q in namespace %q%s", name, namespace, didYouMean(name, inNamespace(t.backends, namespace)))
 	case b.AI:
 		return place{}, "a Backend of type AI is no collector: want type Static"
 	case b.Fault != "":

@@ -70,7 +70,7 @@ func (t *translator) parametersOf(group, kind string, n types.NamespacedName) (*
 	}
 	o := t.kgateway.parameters[n]
 	if o == nil {
-		return nil, fmt.Sprintf("there is no %s %q in namespace %q%s", kindParameters, n.Name, n.Namespace,
+		return nil, t.lacks("there is no %s %q in namespace %q%s", kindParameters, n.Name, n.Namespace,
 			didYouMean(n.Name, inNamespace(t.kgateway.parameters, n.Namespace)))
 	}
 	return o, ""

@@ -219,7 +219,7 @@ func (t *translator) policiesAt(s *site) (out []*trafficPolicy, fault string) {
 		}
 		p := t.kgateway.byName[types.NamespacedName{Namespace: s.Route.Namespace, Name: name}]
 		if p == nil {
-			fault = cmp.Or(fault, "there is no TrafficPolicy "+strconv.Quote(name)+" in namespace "+strconv.Quote(s.Route.Namespace))
+			fault = cmp.Or(fault, t.lacks("there is no TrafficPolicy %q in namespace %q", name, s.Route.Namespace))
 			continue
 		}
 		add([]*trafficPolicy{p})
@@ -311,7 +311,11 @@ func (t *translator) apply(s site, r *ir.Route) (fault string) {
 	}
 	policies, fault := t.policiesAt(&s)
 	if fault != "" {
-		t.problem(Object{kindRoute, s.Route.Namespace, s.Route.Name}, "spec.rules["+strconv.Itoa(s.Rule)+"]", Error, "%s", fault)
+		severity := Unsupported
+		if t.lacking[fault] {
+			severity = Error
+		}
+		t.problem(Object{kindRoute, s.Route.Namespace, s.Route.Name}, "spec.rules["+strconv.Itoa(s.Rule)+"]", severity, "%s", fault)
 	}
 	won := map[string]*trafficPolicy{}
 	var winners []effect

@@ -20,6 +20,8 @@ const (
 	rejectMessage = "The request was rejected due to inappropriate content"
 	rejectStatus  = 403
 
+	moderationMessage = "Rejected by guardrails moderation"
+
 	failClosed = "closed"
 	failReject = "reject"
 
@@ -106,9 +108,11 @@ func (p *trafficPolicy) messages(field string, list []v1alpha1.Message) []ir.Mes
 func (p *trafficPolicy) requestGuards(field string, c *v1alpha1.PromptGuardRequest) []ir.Policy {
 	var out []ir.Policy
 	reject, failure := ir.Rejection{Status: rejectStatus, Message: rejectMessage}, failClosed
+	moderated := ir.Rejection{Status: rejectStatus, Message: moderationMessage}
 	if r := c.CustomResponse; r != nil {
 		reject.Status, reject.Message = int(deref(r.StatusCode, rejectStatus)), deref(r.Message, rejectMessage)
 		failure = failReject
+		moderated.Status, moderated.Message = reject.Status, deref(r.Message, moderationMessage)
 	}
 	if c.Webhook != nil {
 		g := &ir.Guard{Name: "request-webhook", Request: "check", Reject: reject, Webhook: p.webhook(field+".webhook", c.Webhook, failure)}
@@ -131,7 +135,7 @@ func (p *trafficPolicy) requestGuards(field string, c *v1alpha1.PromptGuardReque
 			model = "omni-moderation-latest"
 		}
 		at := field + ".moderation.openAIModeration"
-		out = append(out, ir.Policy{Guard: &ir.Guard{Name: "request-moderation", Request: "check", Reject: reject, Moderation: &ir.Moderation{
+		out = append(out, ir.Policy{Guard: &ir.Guard{Name: "request-moderation", Request: "check", Reject: moderated, Moderation: &ir.Moderation{
 			URL: "https://api.openai.com/v1", Model: model, Key: p.token(p.name.Namespace, at+".authToken", &o.AuthToken), Timeout: askTimeout, Failure: failure}}})
 	}
 	return out

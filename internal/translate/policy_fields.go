@@ -69,25 +69,25 @@ func (p *trafficPolicy) protective(spec *v1alpha1.TrafficPolicySpec) {
 	if e := spec.ExtAuth; e != nil {
 		p.effect("extAuth", nil)
 		if e.ExtensionRef != nil {
-			p.fault("spec.extAuth", refused)
+			p.unserved("spec.extAuth", refused)
 		}
 	}
 	if e := spec.ExtProc; e != nil {
 		p.effect("extProc", nil)
 		if e.ExtensionRef != nil {
-			p.fault("spec.extProc", refused)
+			p.unserved("spec.extProc", refused)
 		}
 	}
 	if spec.RBAC != nil {
 		p.effect("rbac", nil)
-		p.fault("spec.rbac", refused)
+		p.unserved("spec.rbac", refused)
 	}
 	if c := spec.CSRF; c != nil {
 		p.effect("csrf", nil)
 		if c.PercentageShadowed != nil || deref(c.PercentageEnabled, 100) == 0 {
 			p.ignore("spec.csrf", "is not supported: nothing is counted")
 		} else {
-			p.fault("spec.csrf", refused)
+			p.unserved("spec.csrf", refused)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func (p *trafficPolicy) rateLimit(c *v1alpha1.RateLimit) {
 		limit.Every, _ = p.duration("spec.rateLimit.local.tokenBucket.fillInterval", &b.FillInterval)
 	}
 	if c.Global != nil {
-		p.fault("spec.rateLimit.global", "is not supported; what it is to protect is answered with status 500. rateLimit.local is supported")
+		p.unserved("spec.rateLimit.global", "is not supported; what it is to protect is answered with status 500. rateLimit.local is supported")
 	}
 	p.effect("rateLimit", func(_ *site, r *ir.Route) { r.RateLimit = limit })
 }

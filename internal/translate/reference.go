@@ -39,8 +39,8 @@ func (t *translator) granted(from, to ref) bool {
 }
 
 // grantHint says how a reference becomes allowed.
-func grantHint(from, to ref) string {
-	return fmt.Sprintf("a ReferenceGrant in namespace %q from %s of namespace %q to %s would allow it", to.Namespace, from.Kind, from.Namespace, to.Kind)
+func (t *translator) grantHint(from, to ref) string {
+	return t.lacks("a ReferenceGrant in namespace %q from %s of namespace %q to %s would allow it", to.Namespace, from.Kind, from.Namespace, to.Kind)
 }
 
 // manyNames is how many names are compared letter by letter; of more, only those that begin like the one that is missing.

@@ -83,7 +83,7 @@ func (t *translator) parent(a *attached, i int) *parent {
 	p := &parent{ref: r, plane: t.byName[name]}
 	if p.plane == nil {
 		if !slices.ContainsFunc(t.in.Gateways, func(g *gwv1.Gateway) bool { return nameOf(g) == name }) {
-			t.routeProblem(a, field, Error, "Gateway %s does not exist%s", name, didYouMean(name.Name, inNamespace(t.byName, name.Namespace)))
+			t.routeProblem(a, field, Error, "%s", t.lacks("Gateway %s does not exist%s", name, didYouMean(name.Name, inNamespace(t.byName, name.Namespace))))
 		}
 		return nil
 	}

@@ -39,7 +39,7 @@ func (t *translator) locate(n types.NamespacedName, port int32) (p place, reason
 		return place{URL: t.serviceURL("http", n, port), HTTP2: "auto"}, "", ""
 	}
 	if s == nil {
-		return p, notFound, fmt.Sprintf("Service %s does not exist%s", n, didYouMean(n.Name, inNamespace(t.services, n.Namespace)))
+		return p, notFound, t.lacks("Service %s does not exist%s", n, didYouMean(n.Name, inNamespace(t.services, n.Namespace)))
 	}
 	if s.Spec.Type == corev1.ServiceTypeExternalName {
 		return p, notFound, fmt.Sprintf("Service %s is of type ExternalName, by which a route could reach what its author may not; a Backend of type Static names hosts outside", n)

@@ -106,4 +106,6 @@ type Problem struct {
 	Field    string // path, such as spec.ai.llm.openai.authToken; "" = the whole object
 	Severity Severity
 	Message  string // what is wrong, and what to do; no secret
+	// Missing says of an Error that it is one because an object is not there: with Options.Files it may be elsewhere.
+	Missing bool
 }

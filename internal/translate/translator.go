@@ -76,6 +76,7 @@ type translator struct {
 
 	secretRefs, configMapRefs map[types.NamespacedName]bool
 	problems                  map[Problem]bool
+	lacking                   map[string]bool // messages that say that an object is not there
 }
 
 func newTranslator(in *Input, o Options) *translator {
@@ -83,7 +84,7 @@ func newTranslator(in *Input, o Options) *translator {
 	t := &translator{in: sorted(in), o: o, out: &Output{}, byName: map[types.NamespacedName]*plane{},
 		attachedTo: map[types.NamespacedName][]types.NamespacedName{}, places: map[string]ir.Backend{},
 		serviceOf: map[string]types.NamespacedName{}, websockets: map[string]bool{},
-		secretRefs: map[types.NamespacedName]bool{}, configMapRefs: map[types.NamespacedName]bool{}, problems: map[Problem]bool{},
+		secretRefs: map[types.NamespacedName]bool{}, configMapRefs: map[types.NamespacedName]bool{}, problems: map[Problem]bool{}, lacking: map[string]bool{},
 		grants: map[string][]*gwv1.ReferenceGrant{}, slices: map[types.NamespacedName][]*discoveryv1.EndpointSlice{}}
 	in = t.in
 	t.namespaces = make(map[string]*corev1.Namespace, len(in.Namespaces))
@@ -117,6 +118,7 @@ func newTranslator(in *Input, o Options) *translator {
 // finish puts what was collected in order.
 func (t *translator) finish() {
 	for p := range t.problems {
+		p.Missing = p.Severity == Error && t.o.Files && t.isLack(p.Message)
 		t.out.Problems = append(t.out.Problems, p)
 	}
 	slices.SortFunc(t.out.Problems, func(a, b Problem) int {
@@ -129,6 +131,23 @@ func (t *translator) finish() {
 // problem tells o's author something. The same is told once.
 func (t *translator) problem(o Object, field string, s Severity, format string, args ...any) {
 	t.problems[Problem{Object: o, Field: field, Severity: s, Message: fmt.Sprintf(format, args...)}] = true
+}
+
+// lacks is a message which says that an object is not there. Problems that repeat it are told from others.
+func (t *translator) lacks(format string, args ...any) string {
+	message := fmt.Sprintf(format, args...)
+	t.lacking[message] = true
+	return message
+}
+
+// isLack reports whether a message repeats one of lacks.
+func (t *translator) isLack(message string) bool {
+	for lack := range t.lacking {
+		if strings.Contains(message, lack) {
+			return true
+		}
+	}
+	return false
 }
 
 // secret is a Secret, nil if there is none; that it was asked for is noted.
