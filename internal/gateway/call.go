@@ -353,8 +353,12 @@ func (c *Call) refuse(o Outcome, e *llm.Error) *Reply {
 	return r
 }
 
+// reply answers with JSON; a HEAD has no body, nor is it said what that would have been (Gateway API's conformance suite).
 func (c *Call) reply(status int, body []byte) *Reply {
 	c.status = status
+	if c.in.Head.Method == http.MethodHead {
+		return &Reply{Status: status, Header: http.Header{}}
+	}
 	return &Reply{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
 

@@ -59,7 +59,7 @@ func images() (map[string]node.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/spanway")
+	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/spanway", "sigs.k8s.io/gateway-api/conformance/echo-basic")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
@@ -72,6 +72,8 @@ func images() (map[string]node.Image, error) {
 		"spanway":                         image(10101, "/spanway", filepath.Join(dir, "spanway")),
 		"envoy":                           image(0, "/usr/local/bin/envoy", envoy),
 		"opentelemetry-collector-contrib": image(10001, "/otelcol", collector),
+		"echo-basic":                      image(0, "/echo-basic", filepath.Join(dir, "echo-basic")),
+		"coredns":                         image(0, "/echo-basic", filepath.Join(dir, "echo-basic")), // the suite waits for it, but only routes of UDP ask it
 	}, nil
 }
 

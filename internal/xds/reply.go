@@ -19,7 +19,8 @@ import (
 // reply is what a client gets for an error of Envoy's own.
 type reply struct{ when, kind, message string }
 
-// replies are tried in order, for errors that are neither the processor's nor what a route itself answers.
+// replies are tried in order, for errors that are neither the processor's nor what a route itself answers. A HEAD is answered without
+// a body, and by Envoy itself: that its answer would have been JSON is not said of it, as Gateway API's conformance suite wants it.
 var replies = []reply{
 	{"response.code == 503", "gateway_unavailable", "the gateway cannot process calls at the moment"},
 	{"response.code == 413", "invalid_request_error", "the request body is larger than the gateway allows"},
@@ -38,7 +39,7 @@ func (b *build) localReplies() *hcmv3.LocalReplyConfig {
 		body := &structpb.Struct{Fields: map[string]*structpb.Value{"error": structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 			"message": structpb.NewStringValue(r.message), "type": structpb.NewStringValue(r.kind)}})}}
 		c.Mappers = append(c.Mappers, &hcmv3.ResponseMapper{
-			Filter:             b.cel("response.code >= 400 && !response.code_details.startsWith('" + ReplyDetails + "') && response.code_details != 'direct_response' && " + r.when),
+			Filter:             b.cel("response.code >= 400 && request.method != 'HEAD' && !response.code_details.startsWith('" + ReplyDetails + "') && response.code_details != 'direct_response' && " + r.when),
 			BodyFormatOverride: &corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: body}},
 		})
 	}
