@@ -47,7 +47,7 @@ func (l *testLog) Write(p []byte) (int, error) {
 }
 
 // options are those of a controller of c in a namespace.
-func options(t *testing.T, c *cluster.Cluster, namespace string) Options {
+func options(t testing.TB, c *cluster.Cluster, namespace string) Options {
 	l := &testLog{t: t}
 	t.Cleanup(func() {
 		l.mu.Lock()
@@ -70,7 +70,7 @@ func recorded(o *Options, r *recorder) {
 }
 
 // begin runs a controller until the function is called, or the test ends.
-func begin(t *testing.T, o Options) (end func()) {
+func begin(t testing.TB, o Options) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -85,7 +85,7 @@ func begin(t *testing.T, o Options) (end func()) {
 	return end
 }
 
-func get[T client.Object](t *testing.T, c *cluster.Cluster, o T, namespace, name string) error {
+func get[T client.Object](t testing.TB, c *cluster.Cluster, o T, namespace, name string) error {
 	return c.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, o)
 }
 
@@ -120,7 +120,7 @@ func (r *recorder) take() []request {
 }
 
 // freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,7 +131,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // metric is the value of a metric without labels, as /metrics at address says; -1 = it is not there.
-func metric(t *testing.T, address, name string) float64 {
+func metric(t testing.TB, address, name string) float64 {
 	t.Helper()
 	resp, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
