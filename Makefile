@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build tools test race lint fuzz bench bench-micro bench-cost bench-e2e generate clean
+.PHONY: help build tools test race lint fuzz bench bench-micro bench-cost bench-e2e bench-scale generate clean
 
 GOTESTFLAGS ?=
 FUZZTIME ?= 10s
@@ -55,6 +55,10 @@ bench-cost: ## measure the cost per KB of each dialect, of guards and of framing
 bench-e2e: ## measure the gateway beside a bare proxy and behind Envoy (BENCH_E2E_FLAGS)
 	@tools/install.sh envoy
 	go run $(BENCH_E2E) $(BENCH_E2E_FLAGS)
+
+bench-scale: ## measure the controller with 250 to 2,000 HTTPRoutes, in a cluster
+	@tools/install.sh otelcol envoy etcd kube-apiserver kube-controller-manager helm
+	go test -run '^$$' -bench Scale -benchtime 1x -v ./internal/journey
 
 generate: ## write again what is generated from the code
 	go generate ./...
