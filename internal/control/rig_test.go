@@ -153,7 +153,6 @@ func gw(backend string) Gateway {
 // fakeEnvoy asks for clusters and takes them, or not.
 type fakeEnvoy struct {
 	judge func(backends []string) string // why it refuses; "" = it takes them
-	conn  *grpc.ClientConn
 	ended chan struct{}
 
 	mu       sync.Mutex

@@ -65,7 +65,7 @@ func newScheme() (*runtime.Scheme, error) {
 
 func newKinds() *kinds {
 	gateway := func(resource string, o client.Object, l client.ObjectList, n need) *kind {
-		return &kind{resource: gwv1.SchemeGroupVersion.WithResource(resource), object: o, list: l, need: n, matters: specMatters}
+		return &kind{resource: schema.GroupVersionResource{Group: gwv1.GroupName, Version: gwv1.GroupVersion.Version, Resource: resource}, object: o, list: l, need: n, matters: specMatters}
 	}
 	ours := func(resource string, o client.Object, l client.ObjectList) *kind {
 		return &kind{resource: v1alpha1.GroupVersion().WithResource(resource), object: o, list: l, need: optional, matters: specMatters}

@@ -169,8 +169,11 @@ func TestDeploy(t *testing.T) {
 				if want && err != nil {
 					return err
 				}
+				if !want && err == nil {
+					return fmt.Errorf("%T is there", o)
+				}
 				if !want && !apierrors.IsNotFound(err) {
-					return fmt.Errorf("%T is there: %v", o, err)
+					return err
 				}
 			}
 			return nil

@@ -73,10 +73,11 @@ data: {a: b}
 	for _, key := range []string{"sk-first", "sk-second"} {
 		c.Apply(t, in(ns, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: NS}\nstringData: {Authorization: Bearer %s}\n", key)))
 		cluster.Eventually(t, func() error {
-			if got, err := plane.key(ns + "/openai"); got != key {
-				return fmt.Errorf("the data plane has the key %q, error %v", got, err)
+			got, err := plane.key(ns + "/openai")
+			if err == nil && got != key {
+				err = fmt.Errorf("the data plane has the key %q", got)
 			}
-			return nil
+			return err
 		})
 		cluster.Eventually(t, accepted("True"))
 	}

@@ -141,7 +141,7 @@ func wider(domain string) func(yield func(string) bool) {
 			return
 		}
 		rest := strings.TrimPrefix(domain, "*")
-		for i := 0; i < len(rest); i++ {
+		for i := range len(rest) {
 			if rest[i] == '.' && "*"+rest[i:] != domain && (i > 0 || domain[0] == '*') {
 				if !yield("*" + rest[i:]) {
 					return
