@@ -1,6 +1,12 @@
 package doctest
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +81,16 @@ func TestBlocksAreKnown(t *testing.T) {
 // TestConfigurationsLoad loads every configuration that a document shows.
 func TestConfigurationsLoad(t *testing.T) {
 	found := 0
+	cert, key := keyPair(t)
+	files := func(name string) ([]byte, error) {
+		switch filepath.Base(name) {
+		case "cert.pem":
+			return cert, nil
+		case "key.pem":
+			return key, nil
+		}
+		return os.ReadFile(name)
+	}
 	for _, doc := range guides(t) {
 		for _, b := range doc {
 			if b.info != "yaml" {
@@ -93,7 +109,7 @@ func TestConfigurationsLoad(t *testing.T) {
 			found++
 			_, err := ir.Load(b.doc, []byte(b.text), ir.LoadOptions{
 				Getenv:    func(string) (string, bool) { return "value", true },
-				ReadFile:  os.ReadFile,
+				ReadFile:  files,
 				Providers: provider.Names(),
 				Dir:       filepath.Join(root, "docs"),
 			})
@@ -105,4 +121,23 @@ func TestConfigurationsLoad(t *testing.T) {
 	if found < 3 {
 		t.Errorf("%d configurations found, want those of README.md, getting-started.md and configuration.md", found)
 	}
+}
+
+// keyPair is a certificate and its key, in PEM.
+func keyPair(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"gateway.example.com"}}
+	c, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
