@@ -92,5 +92,6 @@ func runController(cmd *cobra.Command, f *controllerFlags) error {
 		return fmt.Errorf("--log-format %q: want text or json", f.format)
 	}
 	f.options.Version = version()
+	kube.SetLog(f.options.Log)
 	return kube.Run(cmd.Context(), f.options)
 }

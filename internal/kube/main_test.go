@@ -29,7 +29,10 @@ import (
 
 var shared cluster.Shared
 
-func TestMain(m *testing.M) { os.Exit(shared.Main(m)) }
+func TestMain(m *testing.M) {
+	SetLog(slog.New(slog.DiscardHandler))
+	os.Exit(shared.Main(m))
+}
 
 // testLog writes a log to a test, until it has ended.
 type testLog struct {

@@ -88,9 +88,6 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // newController makes the parts of a control plane. Nothing is asked of the API server yet.
 func newController(ctx context.Context, o *Options) (*controller, error) {
-	quiet := notable{o.Log.Handler()}
-	ctrllog.SetLogger(logr.FromSlogHandler(quiet))
-	klog.SetSlogLogger(slog.New(quiet))
 	cfg, err := o.config()
 	if err != nil {
 		return nil, err
@@ -127,6 +124,14 @@ func newController(ctx context.Context, o *Options) (*controller, error) {
 	c.certs = &certs{client: reads, secret: types.NamespacedName{Namespace: o.Namespace, Name: certificateName}, host: o.ControlHost, log: o.Log,
 		now: time.Now, changed: make(chan struct{}, 1), update: func() { nudge(c.wake) }}
 	return c, nil
+}
+
+// SetLog has Kubernetes' libraries log to log what is Info or above. It concerns the whole process and is not safe while anything of
+// theirs runs: a program calls it once, before Run.
+func SetLog(log *slog.Logger) {
+	quiet := notable{log.Handler()}
+	ctrllog.SetLogger(logr.FromSlogHandler(quiet))
+	klog.SetSlogLogger(slog.New(quiet))
 }
 
 // notable leaves out of Kubernetes' libraries' logs what is below Info: it is about the libraries themselves.
