@@ -7,7 +7,6 @@ set -euo pipefail
 golangci_version=v2.15.0
 otelcol_version=v0.155.0 # the modules of tools/otelcol.yaml have the same
 envoy_version=1.40.0
-helm_version=v4.3.1
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=$root/.tools/bin
@@ -44,25 +43,18 @@ otelcol() {
 	echo "$stamp" >"$bin/.otelcol"
 }
 
-# control_plane NAME PACKAGE: a program of Kubernetes' control plane, of the modules that cluster/go.mod names.
-control_plane() {
-	local stamp version
-	version=$(sed -n 's#^\tk8s.io/kubernetes \(v[0-9.]*\).*#\1#p' cluster/go.mod)
-	stamp="$version $(cksum <cluster/go.mod) $(go env GOVERSION)"
+# cluster_tool NAME PACKAGE: a program of the modules that cluster/go.mod names. It is built as tests are, of the same versions, so
+# that either finds in Go's cache what the other has compiled.
+cluster_tool() {
+	local stamp version minor
+	stamp="$(cksum <cluster/go.mod) $(go env GOVERSION)"
 	fresh "$1" "$stamp" && return
+	version=$(sed -n 's#^\tk8s.io/kubernetes \(v[0-9.]*\).*#\1#p' cluster/go.mod)
+	minor=${version#v1.}
 	echo "building $1"
-	local minor=${version#v1.}
-	go build -C cluster -mod=readonly -trimpath -o "$bin/$1" -ldflags="-s -X k8s.io/component-base/version.gitVersion=$version \
+	env -u CGO_ENABLED go build -C cluster -mod=readonly -o "$bin/$1" -ldflags="-s -X k8s.io/component-base/version.gitVersion=$version \
 		-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${minor%.*}" "$2"
 	echo "$stamp" >"$bin/.$1"
-}
-
-helm() {
-	local stamp="$helm_version $(go env GOVERSION)"
-	fresh helm "$stamp" && return
-	echo "building helm $helm_version"
-	GOBIN=$bin go install -trimpath -ldflags=-s "helm.sh/helm/v4/cmd/helm@$helm_version"
-	echo "$stamp" >"$bin/.helm"
 }
 
 envoy() {
@@ -104,9 +96,9 @@ for tool in "${@:-golangci-lint otelcol envoy etcd kube-apiserver kube-controlle
 		golangci-lint) golangci_lint ;;
 		otelcol) otelcol ;;
 		envoy) envoy ;;
-		etcd) control_plane etcd go.etcd.io/etcd/server/v3 ;;
-		kube-apiserver | kube-controller-manager) control_plane "$name" "k8s.io/kubernetes/cmd/$name" ;;
-		helm) helm ;;
+		etcd) cluster_tool etcd go.etcd.io/etcd/server/v3 ;;
+		kube-apiserver | kube-controller-manager) cluster_tool "$name" "k8s.io/kubernetes/cmd/$name" ;;
+		helm) cluster_tool helm helm.sh/helm/v4/cmd/helm ;;
 		*) echo "no such tool: $name (golangci-lint, otelcol, envoy, etcd, kube-apiserver, kube-controller-manager, helm)" >&2; exit 2 ;;
 		esac
 	done
