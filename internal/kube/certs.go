@@ -72,6 +72,8 @@ func (c *certs) run(ctx context.Context, leads func() bool) {
 			c.log.Warn("certificate of the control port", "again_in", wait, "error", err)
 			again = time.After(wait)
 			wait = min(2*wait, lastRetry)
+		case c.current.Load() == nil: // who leads is about to make it
+			again = time.After(firstRetry)
 		default:
 			wait = firstRetry
 		}
@@ -91,7 +93,7 @@ func (c *certs) look(ctx context.Context, lead bool) error {
 	err := c.client.Get(ctx, c.secret, s)
 	missing := apierrors.IsNotFound(err)
 	if missing && !lead {
-		return nil // who leads makes it, and we are told
+		return nil
 	} else if err != nil && !missing {
 		return fmt.Errorf("read Secret %s: %w", c.secret, err)
 	}

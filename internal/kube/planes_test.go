@@ -90,7 +90,7 @@ data: {a: b}
 		switch {
 		case !of("secrets") && !of("configmaps"):
 		case r.method != "GET" && of("secrets") && strings.HasSuffix(r.path, "/"+certificateName) || r.method == "POST" && strings.HasSuffix(r.path, home+"/secrets"):
-		case strings.HasSuffix(r.path, "/secrets/"+certificateName), strings.HasSuffix(r.path, ns+"/secrets/key"):
+		case strings.HasSuffix(r.path, "/secrets/"+certificateName), strings.HasSuffix(r.path, "/secrets/key"): // of this test and of others
 		case strings.Contains(r.accept, "as=PartialObjectMetadata"):
 		case of("configmaps") && (r.method == "PATCH" || r.method == "DELETE" || strings.HasSuffix(r.path, "/api/v1/configmaps")): // those that it deployed, by their label
 		default:
