@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"regexp"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,9 @@ func (r *render) config() (*corev1.ConfigMap, error) {
 	}
 	if r.stats() {
 		boot.Stats = fmt.Sprintf("[::]:%d", statsPort)
+		if boot.MetricsFrom, boot.StatsFrom, err = r.statsPaths(); err != nil {
+			return nil, err
+		}
 	}
 	b, err := xds.Dynamic(boot)
 	if err != nil {
@@ -50,6 +54,34 @@ func (r *render) config() (*corev1.ConfigMap, error) {
 	}
 	return m, nil
 }
+
+// statsPaths are the paths of Envoy's own that /metrics and /stats stand for; "" is no /stats.
+func (r *render) statsPaths() (metrics, stats string, err error) {
+	metrics, stats = "/stats/prometheus?usedonly", "/stats"
+	p := r.p.Stats
+	if p == nil {
+		return metrics, stats, nil
+	}
+	for _, f := range []struct {
+		name string
+		set  *string
+		path *string
+	}{{"routePrefixRewrite", p.RoutePrefixRewrite, &metrics}, {"statsRoutePrefixRewrite", p.StatsRoutePrefixRewrite, &stats}} {
+		if f.set == nil {
+			continue
+		}
+		if !pathOfEnvoy.MatchString(*f.set) {
+			return "", "", fmt.Errorf("stats.%s: %q is no path: it begins with a slash and has no spaces", f.name, *f.set)
+		}
+		*f.path = *f.set
+	}
+	if p.EnableStatsRoute != nil && !*p.EnableStatsRoute {
+		stats = ""
+	}
+	return metrics, stats, nil
+}
+
+var pathOfEnvoy = regexp.MustCompile(`^/[!-~]*$`)
 
 // otel is the ConfigMap that shows what the processor's telemetry is to be; nil where nothing is said. Processors have it from the
 // controller: a change needs no new pods.

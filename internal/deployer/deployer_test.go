@@ -13,6 +13,7 @@ func TestErrors(t *testing.T) {
 	for _, c := range []struct{ name, gateway, parameters, want string }{
 		{"long name", `{metadata: {name: ` + strings.Repeat("a", 64) + `}}`, `{}`, "rename the Gateway"},
 		{"node port", gateway, `{service: {type: ClusterIP, ports: [{port: 8080, nodePort: 30000}]}}`, "port 8080: a nodePort needs type NodePort, not ClusterIP"},
+		{"no path", gateway, `{stats: {routePrefixRewrite: "stats"}}`, "stats.routePrefixRewrite"},
 		{"empty level", gateway, `{envoyContainer: {bootstrap: {componentLogLevels: {upstream: ""}}}}`, "componentLogLevels"},
 	} {
 		if _, err := deployer.Render(input(t, []byte(c.gateway), []byte(c.parameters))); err == nil || !strings.Contains(err.Error(), c.want) {

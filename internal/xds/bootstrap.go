@@ -36,6 +36,9 @@ type Boot struct {
 	// Ready is where /ready tells whether Envoy has its configuration, beside HealthPath, and Stats where /metrics has its metrics
 	// for Prometheus: HOST:PORT, for Dynamic with an Admin; "" = nowhere. [::] is IPv4's interfaces too.
 	Ready, Stats string
+	// MetricsFrom is the path of the administration interface's own that /metrics stands for, "" is all metrics; StatsFrom the one
+	// that /stats stands for, "" is that there is no /stats. Queries are part of them.
+	MetricsFrom, StatsFrom string
 	// Connections bounds the open connections of clients, all listeners together; 0 = only each listener has its bound. A reload
 	// does not change it.
 	Connections int64

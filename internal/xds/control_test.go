@@ -140,8 +140,9 @@ func TestControlTLS(t *testing.T) {
 	mount(t, authorities, "ca.crt", c.show(t, "one"))
 	c.open()
 	ready, stats := free(t), free(t)
-	boot := xds.Boot{Control: c.address, Admin: "unix:" + filepath.Join(dir, "admin.sock"), Ready: ready, Stats: stats, TLS: &xds.ControlTLS{
-		CAFile: filepath.Join(authorities, "ca.crt"), ServerName: "localhost", TokenFile: filepath.Join(tokens, "token"), SecretsDir: dir}}
+	boot := xds.Boot{Control: c.address, Admin: "unix:" + filepath.Join(dir, "admin.sock"), Ready: ready, Stats: stats,
+		MetricsFrom: "/stats/prometheus?usedonly", StatsFrom: "/stats?filter=^server.live$", TLS: &xds.ControlTLS{
+			CAFile: filepath.Join(authorities, "ca.crt"), ServerName: "localhost", TokenFile: filepath.Join(tokens, "token"), SecretsDir: dir}}
 	start(t, dir, &boot)
 	c.await("Bearer first")
 	if code := probe(t, "http://"+ready+"/ready"); code == http.StatusOK {
@@ -210,8 +211,11 @@ func operated(t *testing.T, ready, stats string) {
 			t.Errorf("%s: %d, want %d", url, code, want)
 		}
 	}
-	if code, text := status(t, "http://"+stats+"/metrics?usedonly"); code != 200 || !strings.Contains(text, "envoy_server_live{} 1") {
+	if code, text := status(t, "http://"+stats+"/metrics"); code != 200 || !strings.Contains(text, "envoy_server_live{} 1") {
 		t.Errorf("metrics: %d %.200s", code, text)
+	}
+	if code, text := status(t, "http://"+stats+"/stats"); code != 200 || text != "server.live: 1\n" {
+		t.Errorf("stats: %d %.200s", code, text)
 	}
 	resp, err := http.Post("http://"+ready+"/ready", "", nil)
 	if err != nil {

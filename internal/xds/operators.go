@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -23,13 +24,20 @@ const HealthPath = "/envoy-hc"
 // operatorsTimeout bounds an answer to an operator.
 const operatorsTimeout = 15 * time.Second
 
-// operators adds to out what answers probes and Prometheus: each listener hands one path on to the administration interface, all
+// operators adds to out what answers probes and Prometheus: each listener hands a path or two on to the administration interface, all
 // else is not found.
 func (b *build) operators(o *Boot, out *bootstrapv3.Bootstrap) {
 	s := out.GetStaticResources()
-	for _, l := range []struct{ name, address, path, to string }{
-		{readyListener, o.Ready, "/ready", "/ready"},
-		{statsListener, o.Stats, "/metrics", "/stats/prometheus"},
+	metrics := []*routev3.Route{handOn("/metrics", cmp.Or(o.MetricsFrom, "/stats/prometheus"))}
+	if o.StatsFrom != "" {
+		metrics = append(metrics, handOn("/stats", o.StatsFrom))
+	}
+	for _, l := range []struct {
+		name, address string
+		routes        []*routev3.Route
+	}{
+		{readyListener, o.Ready, []*routev3.Route{handOn("/ready", "/ready")}},
+		{statsListener, o.Stats, metrics},
 	} {
 		if l.address == "" {
 			continue
@@ -43,7 +51,8 @@ func (b *build) operators(o *Boot, out *bootstrapv3.Bootstrap) {
 			b.fail("%s: %w", l.name, err)
 			return
 		}
-		m := &hcmv3.HttpConnectionManager{StatPrefix: l.name, RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: handOn(l.name, l.path, l.to)}}
+		m := &hcmv3.HttpConnectionManager{StatPrefix: l.name, RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
+			Name: l.name, VirtualHosts: []*routev3.VirtualHost{{Name: l.name, Domains: []string{"*"}, Routes: l.routes}}}}}
 		if l.name == readyListener {
 			m.HttpFilters = append(m.HttpFilters, b.filter("envoy.filters.http.health_check", &healthv3.HealthCheck{PassThroughMode: wrapperspb.Bool(false),
 				Headers: []*routev3.HeaderMatcher{header(":path", exactly(HealthPath))}}))
@@ -58,13 +67,13 @@ func (b *build) operators(o *Boot, out *bootstrapv3.Bootstrap) {
 	}
 }
 
-// handOn is a table of routes that sends one path to the administration interface.
-func handOn(name, path, to string) *routev3.RouteConfiguration {
-	return &routev3.RouteConfiguration{Name: name, VirtualHosts: []*routev3.VirtualHost{{Name: name, Domains: []string{"*"}, Routes: []*routev3.Route{{
+// handOn is a route that sends one path to the administration interface.
+func handOn(path, to string) *routev3.Route {
+	return &routev3.Route{
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}, Headers: []*routev3.HeaderMatcher{
 			header(":method", exactly(http.MethodGet))}},
 		Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: adminCluster},
-			PrefixRewrite: to, Timeout: durationpb.New(operatorsTimeout)}}}}}}}
+			PrefixRewrite: to, Timeout: durationpb.New(operatorsTimeout)}}}
 }
 
 // everywhere is host:port, and IPv4's interfaces too where host is all of IPv6's.
