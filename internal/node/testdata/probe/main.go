@@ -2,7 +2,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,17 +46,26 @@ func main() {
 		answer(w, text, err)
 	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
-	http.HandleFunc("/drain", func(http.ResponseWriter, *http.Request) { fmt.Println("drained") })
+	http.HandleFunc("/drain", func(http.ResponseWriter, *http.Request) {
+		time.Sleep(time.Second) // until nobody is led here any more
+		fmt.Println("drained")
+	})
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGTERM)
+	server := &http.Server{Addr: ":" + os.Getenv("PORT"), ReadHeaderTimeout: time.Second}
 	go func() {
 		<-ends
 		fmt.Println("told to end")
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = server.Shutdown(ctx)
 		os.Exit(0)
 	}()
-	server := &http.Server{Addr: ":" + os.Getenv("PORT"), ReadHeaderTimeout: time.Second}
-	fmt.Println(server.ListenAndServe())
-	os.Exit(1)
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	select {} // until it is shut down
 }
 
 func answer(w http.ResponseWriter, text []byte, err error) {
