@@ -81,7 +81,7 @@ func (r *render) statsPaths() (metrics, stats string, err error) {
 	return metrics, stats, nil
 }
 
-var pathOfEnvoy = regexp.MustCompile(`^/[!-~]*$`)
+var pathOfEnvoy = regexp.MustCompile(`^/[[:graph:]]*$`)
 
 // otel is the ConfigMap that shows what the processor's telemetry is to be; nil where nothing is said. Processors have it from the
 // controller: a change needs no new pods.

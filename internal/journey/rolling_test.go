@@ -196,10 +196,10 @@ func restart(t *testing.T, n *node.Node, name string) {
 			deleted++
 			cluster.Eventually(t, func() error {
 				err := n.Client.Get(t.Context(), client.ObjectKeyFromObject(p), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{}})
-				if client.IgnoreNotFound(err) == nil && err != nil {
-					return nil
+				if err == nil {
+					return fmt.Errorf("%s is still there", p.Name)
 				}
-				return errors.Join(err, fmt.Errorf("%s is still there", p.Name))
+				return client.IgnoreNotFound(err)
 			})
 		}
 	}

@@ -29,7 +29,7 @@ func TestPermissions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	helm := exec.CommandContext(t.Context(), filepath.Join(root, ".tools/bin/helm"), "template", "spanway", filepath.Join(root, "install/helm/spanway"),
+	helm := exec.CommandContext(t.Context(), filepath.Join(root, ".tools", "bin", "helm"), "template", "spanway", filepath.Join(root, "install", "helm", "spanway"),
 		"--namespace", home, "--show-only", "templates/rbac.yaml")
 	rules, err := helm.Output()
 	if err != nil {
@@ -92,10 +92,11 @@ spec:
 	plane := follow(t, c, o.ControlAddress, ns, "ai", home)
 	c.Apply(t, in(ns, "apiVersion: v1\nkind: Secret\nmetadata: {name: key, namespace: NS}\nstringData: {Authorization: Bearer sk}\n"))
 	cluster.Eventually(t, func() error {
-		if key, err := plane.key(ns + "/openai"); key != "sk" {
-			return fmt.Errorf("key %q, error %v", key, err)
+		key, err := plane.key(ns + "/openai")
+		if err == nil && key != "sk" {
+			err = fmt.Errorf("key %q", key)
 		}
-		return nil
+		return err
 	})
 	g := &gwv1.Gateway{}
 	if err := get(t, c, g, ns, "ai"); err != nil {
@@ -106,8 +107,10 @@ spec:
 	}
 	cluster.Eventually(t, func() error {
 		for _, d := range deployed {
-			if err := get(t, c, d, ns, "ai"); !apierrors.IsNotFound(err) {
-				return fmt.Errorf("%T is still there: %v", d, err)
+			if err := get(t, c, d, ns, "ai"); err == nil {
+				return fmt.Errorf("%T is still there", d)
+			} else if !apierrors.IsNotFound(err) {
+				return err
 			}
 		}
 		return nil
