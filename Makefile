@@ -46,7 +46,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 bench: bench-micro bench-e2e ## measure the packages, then the gateway beside a bare proxy
 
 bench-micro: ## measure the packages alone (BENCHTIME, BENCH_PKGS)
-	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(BENCH_PKGS)
+	go test -short -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(BENCH_PKGS)
 
 bench-cost: ## measure the cost per KB of each dialect, of guards and of framing (BENCHTIME)
 	go test -run '^$$' -bench 'Cost|Split|Stream|Request|LongChunk' -benchmem -benchtime $(BENCHTIME) \

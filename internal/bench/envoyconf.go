@@ -13,6 +13,7 @@ import (
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/spanway/spanway/internal/ir"
 	"github.com/spanway/spanway/internal/provider"
@@ -99,11 +100,11 @@ func straighten(r *xds.Resources, k kind) error {
 		v := m.GetRouteConfig().VirtualHosts[0]
 		if k == alone {
 			v.TypedPerFilterConfig = nil
-			v.Routes[0].TypedPerFilterConfig = nil
 		}
-		v.Routes = []*routev3.Route{{TypedPerFilterConfig: v.Routes[0].TypedPerFilterConfig, Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+		v.Matcher = nil
+		v.Routes = []*routev3.Route{{Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 			Action: &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: backend},
-				Timeout: v.Routes[0].GetRoute().GetTimeout()}}}}
+				Timeout: durationpb.New(0)}}}}
 	})
 }
 
