@@ -5,6 +5,7 @@ package journey
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -52,9 +53,12 @@ func TestTracing(t *testing.T) {
 	t.Cleanup(func() { n.Delete(t, manifests(t)) })
 	// Envoy takes no part.
 	n.Delete(t, "{apiVersion: gateway.kgateway.dev/v1alpha1, kind: HTTPListenerPolicy, metadata: {name: tracing-policy, namespace: "+system+"}}")
-	if !exported(t, n, url, "") {
-		t.Fatal("nothing is exported as published")
-	}
+	cluster.Eventually(t, func() error {
+		if !exported(t, n, url, "") {
+			return errors.New("nothing is exported as published")
+		}
+		return nil
+	})
 	const grpc, http = `"http://opentelemetry-collector-traces.telemetry:4317"`, `"http://opentelemetry-collector-traces.telemetry:4318"`
 	for _, test := range []struct {
 		name, endpoint, more, sampler, arg string

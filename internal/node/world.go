@@ -27,6 +27,9 @@ const (
 	// serviceNetworks has the Services' own addresses (10.96) and those that the load balancer gives them (10.97).
 	serviceNetworks = "10.96.0.0/15"
 	bridge          = "pods"
+	// bridgeMAC is fixed: of its own accord a bridge has the lowest address of its ports, so that it changed as pods come and go,
+	// and what others send to the old one is lost for seconds.
+	bridgeMAC = "02:00:00:00:00:01"
 )
 
 // controllers are those of kube-controller-manager that a node needs.
@@ -123,7 +126,7 @@ func (w *World) enter() error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
-	lines := []string{"link set lo up", "link add " + bridge + " type bridge", "addr add " + hostIP + "/16 dev " + bridge, "link set " + bridge + " up",
+	lines := []string{"link set lo up", "link add " + bridge + " address " + bridgeMAC + " type bridge", "addr add " + hostIP + "/16 dev " + bridge, "link set " + bridge + " up",
 		"route add local " + serviceNetworks + " dev lo"}
 	for _, h := range w.Hosts {
 		lines = append(lines, "addr add "+h+"/32 dev "+bridge)
