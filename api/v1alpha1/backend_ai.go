@@ -338,6 +338,7 @@ type VertexAI struct {
 type Bedrock struct {
 	// Model is the model's id, or the ARN of an inference profile; the client's if absent.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	Model *string `json:"model,omitempty"`
 
 	// Region of the service.
@@ -361,9 +362,11 @@ type Bedrock struct {
 type BedrockGuardrail struct {
 	// Identifier of the guardrail.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	Identifier string `json:"identifier"`
 
 	// Version of the guardrail.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	Version string `json:"version"`
 }

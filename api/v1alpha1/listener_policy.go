@@ -302,8 +302,9 @@ type GRPCRetryPolicy struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.maxInterval) || duration(self.maxInterval) >= duration(self.baseInterval)",message="maxInterval must be greater than or equal to baseInterval",fieldPath=".maxInterval"
 type GRPCBackoff struct {
-	// BaseInterval is the first wait.
+	// BaseInterval is the first wait, at least 1ms.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms')",message="baseInterval must be at least 1ms"
 	BaseInterval Duration `json:"baseInterval"`
 
 	// MaxInterval is the longest wait; ten times the first if absent.

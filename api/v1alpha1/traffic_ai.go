@@ -182,11 +182,17 @@ type RegexMatch struct {
 
 // Webhook asks a service of your own, by HTTP, about the text of messages.
 //
+// +kubebuilder:validation:AtMostOneOf=host;endpoint
+// +kubebuilder:validation:XValidation:rule="has(self.host) || has(self.endpoint)",message="host must be set",fieldPath=".host",reason=FieldValueRequired
 // +kubebuilder:validation:AtMostOneOf=forwardHeaders;forwardHeaderMatches
 type Webhook struct {
 	// Host is the service's address.
-	// +required
-	Host Host `json:"host"`
+	// +optional
+	Host *Host `json:"host,omitempty"`
+
+	// Endpoint is Host under the name that builds between 2.0 and 2.1 gave it.
+	// +optional
+	Endpoint *Host `json:"endpoint,omitempty"`
 
 	// ForwardHeaders are headers of the client's request that go to the service (releases before 2.1).
 	// +optional

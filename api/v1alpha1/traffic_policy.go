@@ -47,11 +47,12 @@ type TrafficPolicyList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.retry) || !has(self.targetRefs) || self.targetRefs.all(r, r.kind != 'Gateway' || has(r.sectionName))",message="targetRefs[].sectionName must be set when targeting Gateway resources with retry policy",fieldPath=".targetRefs"
 // +kubebuilder:validation:XValidation:rule="!has(self.retry) || !has(self.targetSelectors) || self.targetSelectors.all(r, r.kind != 'Gateway' || has(r.sectionName))",message="targetSelectors[].sectionName must be set when targeting Gateway resources with retry policy",fieldPath=".targetSelectors"
 type TrafficPolicySpec struct {
-	// TargetRefs are the objects that the policy applies to, 1 to 16: Gateways, HTTPRoutes and XListenerSets of its namespace.
+	// TargetRefs are the objects that the policy applies to, 1 to 16: Gateways, HTTPRoutes, XListenerSets and Backends of its
+	// namespace. A policy of a Backend applies where routes lead there (releases from 2.1 on).
 	// +optional
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.all(r, r.group == 'gateway.networking.k8s.io' && (r.kind == 'Gateway' || r.kind == 'HTTPRoute') || r.group == 'gateway.networking.x-k8s.io' && r.kind == 'XListenerSet')",message="targetRefs may only reference Gateway, HTTPRoute, or XListenerSet resources"
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r.group == 'gateway.networking.k8s.io' && (r.kind == 'Gateway' || r.kind == 'HTTPRoute') || r.group == 'gateway.networking.x-k8s.io' && r.kind == 'XListenerSet' || r.group == 'gateway.kgateway.dev' && r.kind == 'Backend')",message="targetRefs may only reference Gateway, HTTPRoute, XListenerSet, or Backend resources"
 	TargetRefs []gwv1.LocalPolicyTargetReferenceWithSectionName `json:"targetRefs,omitempty"`
 
 	// TargetSelectors choose, by their labels, objects that the policy applies to.

@@ -55,6 +55,14 @@ var kinds = map[string]kind{
 	"DirectResponse":     {versions: kgatewayVersions, namespaced: true, add: func(in *translate.Input, b []byte) error { return decode(&in.DirectResponses, b) }},
 }
 
+// otherKinds are kgateway's kinds that are not read here; the text is what else there is.
+var otherKinds = map[string]string{
+	"BackendConfigPolicy": "it is left out; a BackendTLSPolicy says how a Service is called with TLS, a TrafficPolicy sets timeouts and retries",
+}
+
+// renamed are kinds of kgateway's builds before 2.0, by the names that they have had since.
+var renamed = map[string]string{"RoutePolicy": "TrafficPolicy"}
+
 func (k kind) accepts(version string) bool { return slices.Contains(k.versions, version) }
 
 // hint names the version that was meant.

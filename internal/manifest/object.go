@@ -46,6 +46,12 @@ func (r *reader) object(o *object, value map[string]any) {
 	case group == gatewayGroup && r.kinds.Knows(version, kind):
 		tell("", translate.Unsupported, "is not supported: it is left out")
 		return
+	case version == kgatewayVersions[0] && otherKinds[kind] != "":
+		tell("", translate.Unsupported, "is not supported: %s", otherKinds[kind])
+		return
+	case version == kgatewayVersions[0] && renamed[kind] != "":
+		tell("kind", translate.Error, "there is no kind %s in version %s; it is called %s", kind, version, renamed[kind])
+		return
 	case group == kgatewayGroup || group == gatewayGroup || known && (group == "v1" || !strings.Contains(group, ".")):
 		tell("apiVersion", translate.Error, "there is no kind %s in version %s%s", kind, version, k.hint())
 		return

@@ -40,7 +40,7 @@ type kgateway struct {
 	listenerPolicies []*listenerPolicy
 }
 
-// target is what a policy is attached to: a Gateway or a listener of it, an HTTPRoute or a rule of it.
+// target is what a policy is attached to: a Gateway or a listener of it, an HTTPRoute or a rule of it, a Backend.
 type target struct {
 	Kind    string
 	Name    types.NamespacedName
@@ -117,11 +117,15 @@ func (t *translator) newPolicy(kind string, o metav1.Object, refs []gwv1.LocalPo
 	for i := range refs {
 		r := &refs[i]
 		field := "spec.targetRefs[" + strconv.Itoa(i) + "]"
-		if string(r.Group) != gatewayGroup || r.Kind != kindGateway && r.Kind != kindRoute {
+		if !attachable(r) {
 			p.ignore(field, "policies of %ss are not supported", r.Kind)
 			continue
 		}
 		to := target{string(r.Kind), types.NamespacedName{Namespace: p.name.Namespace, Name: string(r.Name)}, string(deref(r.SectionName, ""))}
+		if r.Kind == kindBackend && to.Section != "" {
+			p.fault(field+".sectionName", "policies of a part of a Backend are not supported")
+			to.Section = "" // what is to be protected is part of the whole
+		}
 		if why := t.absent(to); why != "" {
 			p.lost = append(p.lost, to)
 			p.warn(field, "%s", why)
@@ -138,6 +142,11 @@ func (t *translator) newPolicy(kind string, o metav1.Object, refs []gwv1.LocalPo
 		p.targets = append(p.targets, t.selected(p.name.Namespace, s)...)
 	}
 	return p
+}
+
+// attachable reports whether policies of r's kind of object are supported.
+func attachable(r *gwv1.LocalPolicyTargetReferenceWithSectionName) bool {
+	return string(r.Group) == gatewayGroup && (r.Kind == kindGateway || r.Kind == kindRoute) || string(r.Group) == kgatewayGroup && r.Kind == kindBackend
 }
 
 // selected are the objects that s chooses: of namespace, or of all where that is the one for policies of all.
@@ -180,6 +189,12 @@ func (t *translator) absent(to target) string {
 		for i := range g.Spec.Listeners {
 			sections[string(g.Spec.Listeners[i].Name)] = true
 		}
+	case kindBackend:
+		if t.backends[to.Name] == nil {
+			names = inNamespace(t.backends, to.Name.Namespace)
+			break
+		}
+		sections[""] = true
 	default:
 		r := k.httpRoutes[to.Name]
 		if r == nil {
@@ -242,7 +257,7 @@ func policyFilter(kind gwv1.HTTPRouteFilterType, r *gwv1.LocalObjectReference) (
 	return string(r.Name), true
 }
 
-// ofBackendRefs are the policies of a rule's backendRefs. A route has one set of policies: where its backendRefs differ, there is a
+// ofBackendRefs are the policies of a rule's backendRefs: their filters, and those of the Backends. A route has one set of policies: where its backendRefs differ, there is a
 // fault, unless none of them is there to protect. Those that do not exist are left out, as the original did.
 func (t *translator) ofBackendRefs(s *site) (out []*trafficPolicy, fault string) {
 	rule := &s.Route.Spec.Rules[s.Rule]
@@ -264,6 +279,10 @@ func (t *translator) ofBackendRefs(s *site) (out []*trafficPolicy, fault string)
 				j.warn("spec.rules["+strconv.Itoa(s.Rule)+"].backendRefs["+strconv.Itoa(b)+"].filters["+strconv.Itoa(i)+"]",
 					"there is no TrafficPolicy %q in namespace %q; the filter has no effect", name, s.Route.Namespace)
 			}
+		}
+		if r := &rule.BackendRefs[b]; string(deref(r.Group, "")) == kgatewayGroup && deref(r.Kind, kindService) == kindBackend {
+			name := types.NamespacedName{Namespace: string(deref(r.Namespace, gwv1.Namespace(s.Route.Namespace))), Name: string(r.Name)}
+			set = append(set, t.kgateway.attachments[target{kindBackend, name, ""}]...)
 		}
 		sets = append(sets, set)
 	}

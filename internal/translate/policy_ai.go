@@ -203,8 +203,15 @@ func (p *trafficPolicy) patterns(field string, c *v1alpha1.Regex, g *ir.Guard) b
 
 func (p *trafficPolicy) webhook(field string, c *v1alpha1.Webhook, failure string) *ir.Webhook {
 	w := &ir.Webhook{Timeout: askTimeout, Failure: failure}
-	if checkHost(&p.judge, field+".host.host", c.Host.Host) {
-		w.URL = "http://" + net.JoinHostPort(c.Host.Host, strconv.Itoa(int(c.Host.Port)))
+	host, name := c.Host, ".host"
+	if host == nil {
+		host, name = c.Endpoint, ".endpoint"
+	}
+	switch {
+	case host == nil || c.Host != nil && c.Endpoint != nil:
+		p.fault(field, "needs one address: want host, or endpoint, which is the same")
+	case checkHost(&p.judge, field+name+".host", host.Host):
+		w.URL = "http://" + net.JoinHostPort(host.Host, strconv.Itoa(int(host.Port)))
 	}
 	if len(c.ForwardHeaders) > 0 && len(c.ForwardHeaderMatches) > 0 {
 		p.fault(field, "forwardHeaders and forwardHeaderMatches set the same, in the shapes of two generations: set one of them")

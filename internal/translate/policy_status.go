@@ -46,12 +46,13 @@ func (p *policy) reached() map[types.NamespacedName]bool {
 		out[n] = true
 	}
 	for _, to := range p.targets {
-		if to.Kind == kindGateway {
+		switch to.Kind {
+		case kindGateway:
 			out[to.Name] = true
-			continue
-		}
-		for _, n := range p.t.attachedTo[to.Name] {
-			out[n] = true
+		case kindRoute: // a Backend's Gateways have standings
+			for _, n := range p.t.attachedTo[to.Name] {
+				out[n] = true
+			}
 		}
 	}
 	return out
