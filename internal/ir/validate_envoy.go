@@ -16,8 +16,8 @@ const (
 	maxEnvoyDepth      = 8  // of those in each other
 )
 
-// responseFlags are those of Envoy (config.accesslog.v3.ResponseFlagFilter).
-var responseFlags = strings.Fields("LH UH UT LR UR UF UC UO NR DI FI RL UAEX RLSE DC URX SI IH DPE UMSDR RFCF NFCF DT UPE NC OM DF DO DR UDO")
+// ResponseFlags are Envoy's short names for how calls end (config.accesslog.v3.ResponseFlagFilter).
+var ResponseFlags = strings.Fields("LH UH UT LR UR UF UC UO NR DI FI RL UAEX RLSE DC URX SI IH DPE UMSDR RFCF NFCF DT UPE NC OM DF DO DR UDO")
 
 // upgradeName is the name of a protocol (RFC 9110, section 7.8).
 var upgradeName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~/-]{1,64}$`)
@@ -95,13 +95,18 @@ func (v *validator) envoyFilter(field string, f *envoyFilterFile, depth int) {
 	}
 	if r := f.ResponseFlagFilter; r != nil {
 		for i, name := range r.Flags {
-			if !slices.Contains(responseFlags, name) {
-				v.add(index(field+".responseFlagFilter.flags", i), Problem{Message: "not a response flag of Envoy", Found: quoted(name), Allowed: strings.Join(responseFlags, ", ")})
+			if !slices.Contains(ResponseFlags, name) {
+				v.add(index(field+".responseFlagFilter.flags", i), Problem{Message: "not a response flag of Envoy", Found: quoted(name), Allowed: strings.Join(ResponseFlags, ", ")})
 			}
 		}
 	}
 	if g := f.GRPCStatusFilter; g != nil && len(g.Statuses) == 0 {
 		v.add(field+".grpcStatusFilter.statuses", Problem{Message: "is empty", Allowed: "at least one status"})
+	}
+	if c := f.CELFilter; c != nil && !v.hasProblem(field+".celFilter") && !v.told[field+".celFilter"] {
+		if err := CheckExpression(c.Match); err != nil {
+			v.bad(field+".celFilter.match", err.Error(), "")
+		}
 	}
 	v.envoyFilters(field+".andFilter", f.AndFilter, depth)
 	v.envoyFilters(field+".orFilter", f.OrFilter, depth)
@@ -219,5 +224,7 @@ func (v *validator) formats(field string, formats map[string]string) {
 func (v *validator) format(field, text string) {
 	if PrintsCredential(text) {
 		v.bad(field, "prints a header that carries credentials", "")
+	} else if err := CheckFormat(text); err != nil {
+		v.bad(field, err.Error(), "")
 	}
 }

@@ -41,6 +41,9 @@ func (t *translator) filters(a *attached, r *rule) (faults []fault) {
 			faults = append(faults, fault{field, fmt.Sprintf("filters of type %s are not supported, and without it calls must not go on", f.Type)})
 		}
 	}
+	if r.route.Redirect != nil && r.route.Direct != nil {
+		faults = append(faults, fault{r.field + ".filters", "RequestRedirect and DirectResponse both answer the calls: one of them can"})
+	}
 	return faults
 }
 
@@ -51,6 +54,8 @@ func (t *translator) extension(a *attached, r *rule, field string, e *gwv1.Local
 		return []fault{{field + ".extensionRef", "names no object"}}
 	case e.Group == kgatewayGroup && e.Kind == kindTrafficPolicy:
 		return nil
+	case e.Group == kgatewayGroup && e.Kind == kindDirectResponse && r.route.Direct != nil:
+		return []fault{{field + ".extensionRef", "another DirectResponse answers the calls: one can"}}
 	case e.Group == kgatewayGroup && e.Kind == kindDirectResponse:
 		r.route.Direct = t.directResponse(a.name.Namespace, string(e.Name))
 		if r.route.Direct == nil {

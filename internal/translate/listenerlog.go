@@ -43,15 +43,20 @@ func (p *listenerPolicy) accessLogs(m *envoyMaker) {
 	}
 }
 
-// format refuses formats that print credentials.
+// format refuses formats that print credentials, and those for which Envoy would refuse the whole configuration.
 func (p *listenerPolicy) format(field, text string) string {
 	if ir.PrintsCredential(text) {
 		p.fault(field, "prints a header that carries credentials")
+	} else if err := ir.CheckFormat(text); err != nil {
+		p.fault(field, "%s", err)
 	}
 	return text
 }
 
 func (p *listenerPolicy) fileLog(field string, c *v1alpha1.FileSink) *ir.EnvoyFileLog {
+	if c.Path == "" {
+		p.fault(field+".path", "is empty")
+	}
 	out := &ir.EnvoyFileLog{Path: c.Path, Text: p.format(field+".stringFormat", deref(c.StringFormat, ""))}
 	if c.JSONFormat == nil {
 		return out
@@ -160,6 +165,11 @@ func (p *listenerPolicy) condition(field string, c *v1alpha1.AccessLogConditions
 		}
 		return ir.EnvoyLogFilter{Header: &out}
 	case c.ResponseFlagFilter != nil:
+		for i, name := range c.ResponseFlagFilter.Flags {
+			if !slices.Contains(ir.ResponseFlags, name) {
+				p.fault(field+".responseFlagFilter.flags["+strconv.Itoa(i)+"]", "%q is no response flag of Envoy's, such as %s", name, strings.Join(ir.ResponseFlags[:4], ", "))
+			}
+		}
 		return ir.EnvoyLogFilter{ResponseFlags: append([]string{}, c.ResponseFlagFilter.Flags...)}
 	case c.GRPCStatusFilter != nil:
 		out := &ir.EnvoyGRPCStatus{Exclude: c.GRPCStatusFilter.Exclude}
@@ -168,6 +178,9 @@ func (p *listenerPolicy) condition(field string, c *v1alpha1.AccessLogConditions
 		}
 		return ir.EnvoyLogFilter{GRPCStatus: out}
 	case c.CELFilter != nil:
+		if err := ir.CheckExpression(c.CELFilter.Match); err != nil {
+			p.fault(field+".celFilter.match", "%q is no expression in CEL: %s", c.CELFilter.Match, err)
+		}
 		return ir.EnvoyLogFilter{CEL: c.CELFilter.Match}
 	}
 	p.fault(field, "names no condition")

@@ -81,6 +81,9 @@ func (p *policy) attached(gateway types.NamespacedName) metav1.Condition {
 func (p *policy) ancestor(kind string, name types.NamespacedName, section string, conditions ...metav1.Condition) gwv1.PolicyAncestorStatus {
 	group, namespace := gwv1.Group(gatewayGroup), gwv1.Namespace(name.Namespace)
 	k := gwv1.Kind(kind)
+	if kind == kindBackend {
+		group = kgatewayGroup
+	}
 	out := gwv1.PolicyAncestorStatus{
 		AncestorRef:    gwv1.ParentReference{Group: &group, Kind: &k, Namespace: &namespace, Name: gwv1.ObjectName(name.Name)},
 		ControllerName: ControllerName,

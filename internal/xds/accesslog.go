@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	filev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/file/v3"
 	grpcv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/grpc/v3"
 	otelv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/open_telemetry/v3"
+	withoutqueryv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/formatter/req_without_query/v3"
 	tracingv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	"google.golang.org/protobuf/proto"
@@ -65,7 +68,7 @@ func (b *build) accessLog(l *ir.EnvoyLog) *accesslogv3.AccessLog {
 	case l.OTel != nil:
 		out = b.logger("envoy.access_loggers.open_telemetry", b.otelLog(l.OTel))
 	default:
-		out = b.logger("envoy.access_loggers.file", fileLog(l.File))
+		out = b.logger("envoy.access_loggers.file", b.fileLog(l.File))
 	}
 	var all []*accesslogv3.AccessLogFilter
 	if l.Match != "" {
@@ -142,8 +145,8 @@ const defaultFormat = "[%START_TIME%] \"%REQ(:METHOD)% %PATH(NQ)% %PROTOCOL%\" %
 	"%DURATION% \"%REQ(USER-AGENT)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %ROUTE_NAME% %UPSTREAM_CLUSTER% %TRACE_ID%\n"
 
 // fileLog writes a line for each call.
-func fileLog(l *ir.EnvoyFileLog) *filev3.FileAccessLog {
-	f := &corev3.SubstitutionFormatString{}
+func (b *build) fileLog(l *ir.EnvoyFileLog) *filev3.FileAccessLog {
+	f := &corev3.SubstitutionFormatString{Formatters: b.formatters(append(slices.Collect(maps.Values(l.JSON)), l.Text)...)}
 	switch {
 	case l.JSON != nil:
 		fields := &structpb.Struct{Fields: map[string]*structpb.Value{}}
@@ -161,9 +164,18 @@ func fileLog(l *ir.EnvoyFileLog) *filev3.FileAccessLog {
 	return &filev3.FileAccessLog{Path: l.Path, AccessLogFormat: &filev3.FileAccessLog_LogFormat{LogFormat: f}}
 }
 
+// formatters are the extensions that formats need: %REQ_WITHOUT_QUERY(…)% is none of Envoy's own operators.
+func (b *build) formatters(formats ...string) []*corev3.TypedExtensionConfig {
+	if !slices.ContainsFunc(formats, func(f string) bool { return strings.Contains(f, "%REQ_WITHOUT_QUERY(") }) {
+		return nil
+	}
+	return []*corev3.TypedExtensionConfig{b.extension("envoy.formatter.req_without_query", &withoutqueryv3.ReqWithoutQuery{})}
+}
+
 func (b *build) otelLog(l *ir.EnvoyOTelLog) *otelv3.OpenTelemetryAccessLogConfig {
 	c := &otelv3.OpenTelemetryAccessLogConfig{LogName: l.Name, DisableBuiltinLabels: l.WithoutLabels,
-		Attributes: keyValues(l.Attributes), ResourceAttributes: keyValues(l.ResourceLabels)}
+		Attributes: keyValues(l.Attributes), ResourceAttributes: keyValues(l.ResourceLabels),
+		Formatters: b.formatters(append(slices.Collect(maps.Values(l.Attributes)), l.Body)...)}
 	if l.Body != "" {
 		c.Body = anyText(l.Body)
 	}
