@@ -84,12 +84,7 @@ type host struct {
 func (b *build) hosts(routes []int) []host {
 	by := map[string][]int{"*": nil}
 	for _, i := range routes {
-		asked := b.g.Routes[i].Match.Hosts
-		if len(asked) == 0 {
-			asked = []string{"*"}
-		}
-		for _, h := range asked {
-			h = strings.ToLower(h)
+		for _, h := range domains(&b.g.Routes[i]) {
 			if have := by[h]; len(have) == 0 || have[len(have)-1] != i {
 				by[h] = append(have, i)
 			}
@@ -110,6 +105,18 @@ func (b *build) hosts(routes []int) []host {
 				}
 			}
 		}
+	}
+	return out
+}
+
+// domains are those that r asks for.
+func domains(r *ir.Route) []string {
+	if len(r.Match.Hosts) == 0 {
+		return []string{"*"}
+	}
+	out := make([]string, len(r.Match.Hosts))
+	for i, h := range r.Match.Hosts {
+		out[i] = strings.ToLower(h)
 	}
 	return out
 }

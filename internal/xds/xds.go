@@ -46,6 +46,8 @@ type Resources struct {
 	Routes    []*routev3.RouteConfiguration // with Options.ADS; listeners hold them otherwise
 	Clusters  []*clusterv3.Cluster          // their endpoints included
 	Secrets   []*tlsv3.Secret               // listeners' certificates, by file name or with their keys
+
+	asked map[string][]string // by routes' names: the domains they ask for
 }
 
 // Build makes the resources of g. It reads no file and gives equal resources for equal arguments. Its errors are the
@@ -58,7 +60,10 @@ func Build(g *ir.Gateway, o Options) (*Resources, error) {
 	}
 	b.decide()
 	b.direct = b.directClusters()
-	r := &Resources{Clusters: b.clusters(), Secrets: b.secrets()}
+	r := &Resources{Clusters: b.clusters(), Secrets: b.secrets(), asked: make(map[string][]string, len(g.Routes))}
+	for i := range g.Routes {
+		r.asked[g.Routes[i].Name] = domains(&g.Routes[i])
+	}
 	for i := range g.Listeners {
 		l := &g.Listeners[i]
 		routes := b.table(l)
