@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,10 +19,6 @@ type controllerFlags struct {
 
 	level, format string
 }
-
-// memoryAim is what the controller's memory is kept at, bytes, as far as it can be: each rebuild leaves much behind, and many come
-// close together. GOMEMLIMIT goes first.
-const memoryAim = 350 << 20
 
 func controllerCommand() *cobra.Command {
 	var f controllerFlags
@@ -95,9 +90,6 @@ func runController(cmd *cobra.Command, f *controllerFlags) error {
 		f.options.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), h))
 	default:
 		return fmt.Errorf("--log-format %q: want text or json", f.format)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryAim)
 	}
 	f.options.Version = version()
 	kube.SetLog(f.options.Log)

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/spanway/spanway/internal/ir"
+	"github.com/spanway/spanway/internal/xds"
 )
 
 // Bounds of the gRPC server.
@@ -97,7 +98,7 @@ func New(o Options) *Server {
 	s.preparing = sync.NewCond(&s.mu)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(grpc.Creds(credentials.NewTLS(o.TLS)), grpc.StreamInterceptor(s.admit), grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxSendMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxSendMsgSize(max(maxMessage, xds.MaxTold+1<<20)), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingLeast, PermitWithoutStream: true}))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(s.grpc, s)

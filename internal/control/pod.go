@@ -196,17 +196,24 @@ func (p *pod) tellEnvoy(ctx context.Context, want *version) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, p.server.patience.envoy)
 	defer cancel()
 	err := p.xds.Publish(ctx, want.resources)
-	var refusal *xds.Refusal
 	switch {
 	case err == nil:
 		p.told, p.taken, p.offered, p.tried, p.pruned = want.name, ever, want.resources, attempt{}, ""
-	case errors.As(err, &refusal):
-		p.tried = this
-		p.refuse(want, refusal.Error())
-	default:
+	case ctx.Err() != nil:
+		p.late(ctx, "Envoy has not taken its configuration yet", want, err)
 		return retryEvery
+	default:
+		p.tried = this
+		p.refuse(want, err.Error())
 	}
 	return 0
+}
+
+// late says that Envoy is told again what it does not answer to. That it has gone is no news.
+func (p *pod) late(ctx context.Context, what string, v *version, err error) {
+	if connected, _ := p.xds.Streams(); connected > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		p.log.Warn(what, "version", v.name, "error", err)
+	}
 }
 
 // newNames reports whether r has a cluster whose name is to be looked up and that old has not.
@@ -255,6 +262,7 @@ func (p *pod) prune(ctx context.Context, want *version) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, p.server.patience.envoy)
 	defer cancel()
 	if err := p.xds.Prune(ctx); err != nil {
+		p.late(ctx, "Envoy has not given up yet what only old calls needed", want, err)
 		return retryEvery
 	}
 	p.pruned = want.name

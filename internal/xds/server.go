@@ -54,11 +54,8 @@ type (
 	rejection struct{ version, reason string }
 )
 
-// Refusal says that an Envoy did not take a configuration.
-type Refusal struct{ Reason string } // in Envoy's words
-
-// Error implements error.
-func (r *Refusal) Error() string { return "the configuration was refused by Envoy: " + r.Reason }
+// MaxTold is the most that Envoys are told of one kind of resources, bytes.
+const MaxTold = 64 << 20
 
 // everyNode is the name under which the cache holds the one configuration.
 type everyNode struct{}
@@ -102,7 +99,7 @@ func (s *Server) Assume(r *Resources) {
 // Publish tells r, built with Options.ADS, to every Envoy that is connected, at least one, and returns when all have accepted
 // it. What earlier publications had stays until Prune, so that running calls go on: a call that was planned before finds its
 // cluster and its route. New clusters come before the routes that lead to them. An error says why an Envoy refused, or that ctx
-// ended first; then what was published before is so again, if there was anything.
+// ended first, or that r is more than MaxTold; then what was published before is so again, if there was anything.
 func (s *Server) Publish(ctx context.Context, r *Resources) error {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
@@ -137,7 +134,7 @@ func (s *Server) Prune(ctx context.Context) error {
 		return nil
 	}
 	// Clusters go after the routes to them: both at once lost calls.
-	routes := &Resources{Clusters: s.offered.Clusters, Listeners: s.current.Listeners, Routes: s.current.Routes, Secrets: s.current.Secrets}
+	routes := &Resources{Clusters: s.offered.Clusters, Listeners: s.current.Listeners, Routes: s.current.Routes, Secrets: s.current.Secrets, asked: s.current.asked}
 	for _, step := range []*Resources{routes, s.current} {
 		if err := s.offer(ctx, step); err != nil {
 			return err
@@ -180,7 +177,7 @@ func (s *Server) settled(want map[string]string) (bool, error) {
 	for _, c := range s.streams {
 		for kind, v := range want {
 			if no := c.refused[kind]; no.version == v {
-				return false, &Refusal{Reason: no.reason}
+				return false, fmt.Errorf("the configuration was refused by Envoy: %s", no.reason)
 			}
 			done = done && c.accepted[kind] == v
 		}
@@ -193,9 +190,13 @@ func (s *Server) set(r *Resources) (want map[string]string, err error) {
 	want = map[string]string{}
 	snapshot := &cachev3.Snapshot{}
 	for kind, list := range r.kinds() {
-		v, err := version(list)
+		v, size, err := version(list)
 		if err != nil {
 			return nil, fmt.Errorf("publish: %w", err)
+		}
+		if size > MaxTold {
+			return nil, fmt.Errorf("publish: the resources of %s have %d MiB, and Envoy is told at most %d MiB at once: spread what they are made of over more Gateways",
+				kind, size>>20, MaxTold>>20)
 		}
 		snapshot.Resources[cachev3.GetResponseType(kind)] = cachev3.NewResources(v, list)
 		if len(list) > 0 {
@@ -224,18 +225,19 @@ func resources[T types.Resource](list []T) []types.Resource {
 	return out
 }
 
-// version names what list says: equal lists have equal versions, so that nothing is told twice.
-func version(list []types.Resource) (string, error) {
+// version names what list says: equal lists have equal versions, so that nothing is told twice. It has size bytes.
+func version(list []types.Resource) (name string, size int, err error) {
 	h := fnv.New64a()
 	for _, r := range list {
 		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		_, _ = fmt.Fprintf(h, "%d ", len(b)) // a hash takes every write
 		_, _ = h.Write(b)                    // likewise
+		size += len(b)
 	}
-	return fmt.Sprintf("%016x", h.Sum64()), nil
+	return fmt.Sprintf("%016x", h.Sum64()), size, nil
 }
 
 func (s *Server) open(_ context.Context, id int64, _ string) error {

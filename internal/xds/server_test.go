@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/grpc"
 
 	"github.com/spanway/spanway/internal/envoy"
@@ -136,6 +137,16 @@ func status(t *testing.T, url string) (int, string) {
 
 func oneBackend(listen, url string) string {
 	return fmt.Sprintf("listen: %s\nbackends: {a: {provider: openai, url: %q}}\nroutes: [{to: a}]\n", listen, url)
+}
+
+// TestPublishTooMuch: what Envoy could not be told in one answer is refused with a word of what it is, not tried again and again.
+func TestPublishTooMuch(t *testing.T) {
+	s := xds.NewServer(slog.New(slog.DiscardHandler))
+	r := &xds.Resources{Routes: []*routev3.RouteConfiguration{{Name: strings.Repeat("r", xds.MaxTold+1)}}}
+	err := s.Publish(t.Context(), r)
+	if err == nil || !strings.Contains(err.Error(), "envoy.config.route.v3.RouteConfiguration have 64 MiB") || strings.Contains(err.Error(), "rrr") {
+		t.Errorf("%.300v", err)
+	}
 }
 
 // TestPublish: a publication is over when Envoy has it; what an earlier one had stays until it is pruned.
