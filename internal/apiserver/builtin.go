@@ -17,7 +17,8 @@ import (
 //go:embed builtin.json.gz
 var builtin []byte
 
-// Load is a server with the kinds of api/v1alpha1 and those of the Gateway API's standard channel, in the version of go.mod.
+// Load is a server with the kinds of api/v1alpha1 and those of the Gateway API's experimental channel, in the version of go.mod: it has
+// all that the standard channel has, and the fields of HTTPRoutes that kgateway's guides use beside them, such as retry.
 func Load() (*Server, error) {
 	r, err := gzip.NewReader(bytes.NewReader(builtin))
 	if err != nil {

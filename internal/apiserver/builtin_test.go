@@ -25,7 +25,7 @@ func folders(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{manifests, filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "standard")}
+	return []string{manifests, filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "experimental")}
 }
 
 // TestBuiltin: what Load reads is what the definitions say.

@@ -40,7 +40,11 @@ func (t *translator) backendRefs(a *attached, r *rule) (faults []fault) {
 		b, field := &r.spec.BackendRefs[i], fmt.Sprintf("%s.backendRefs[%d]", r.field, i)
 		d := t.destination(a, &b.BackendObjectReference)
 		if d.reason != "" {
-			t.routeProblem(a, field, Error, "%s", d.broken)
+			severity := Error
+			if d.reason == string(gwv1.RouteReasonInvalidKind) && othersLead(&b.BackendObjectReference) {
+				severity = Unsupported
+			}
+			t.routeProblem(a, field, severity, "%s", d.broken)
 			if a.refReason == "" {
 				a.refReason, a.refMessage = d.reason, field+": "+d.broken
 			}
@@ -162,6 +166,17 @@ func (t *translator) destination(a *attached, r *gwv1.BackendObjectReference) de
 // unresolved is a destination that is nowhere.
 func unresolved(r ref, reason gwv1.RouteConditionReason, message string) destination {
 	return destination{reason: string(reason), broken: message, name: strings.ToLower(r.Kind) + "_" + r.Namespace + "_" + r.Name + "_unresolved"}
+}
+
+// othersLead reports whether r is of a kind that kgateway's routes can lead to, and ours cannot.
+func othersLead(r *gwv1.BackendObjectReference) bool {
+	switch string(deref(r.Group, "")) {
+	case gatewayGroup:
+		return deref(r.Kind, "") == kindRoute
+	case "delegation.kgateway.dev", "inference.networking.k8s.io", "inference.networking.x-k8s.io", "networking.istio.io":
+		return true
+	}
+	return false
 }
 
 // unknownKind says why routes do not lead to objects like r; "" = they do.

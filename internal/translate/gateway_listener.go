@@ -50,6 +50,11 @@ func (l *listener) unresolved(reason gwv1.ListenerConditionReason, format string
 	}
 }
 
+// wellKnown reports whether a protocol is one of the Gateway API's, or has the name of a domain, as others' own have.
+func wellKnown(p gwv1.ProtocolType) bool {
+	return slices.Contains([]gwv1.ProtocolType{gwv1.TLSProtocolType, gwv1.TCPProtocolType, gwv1.UDPProtocolType}, p) || strings.Contains(string(p), "/")
+}
+
 // listeners judges the listeners of p.
 func (t *translator) listeners(p *plane) {
 	for i := range p.object.Spec.Listeners {
@@ -75,7 +80,11 @@ func (t *translator) listeners(p *plane) {
 	p.conflicts()
 	for _, l := range p.listeners {
 		if l.reason != "" {
-			t.gatewayProblem(p, l.field, Error, "listener %s: %s", l.spec.Name, l.message)
+			severity := Error
+			if l.reason == string(gwv1.ListenerReasonUnsupportedProtocol) && wellKnown(l.spec.Protocol) {
+				severity = Unsupported
+			}
+			t.gatewayProblem(p, l.field, severity, "listener %s: %s", l.spec.Name, l.message)
 		}
 		if l.refReason != "" {
 			t.gatewayProblem(p, l.field, Error, "listener %s: %s", l.spec.Name, l.refMessage)

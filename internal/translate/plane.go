@@ -74,6 +74,9 @@ func (t *translator) gatewayTLS(p *plane) {
 	if a := p.object.Spec.AllowedListeners; a != nil && a.Namespaces != nil && deref(a.Namespaces.From, gwv1.NamespacesFromNone) != gwv1.NamespacesFromNone {
 		t.gatewayProblem(p, "spec.allowedListeners", Unsupported, "ListenerSets are not supported; their listeners belong into spec.listeners")
 	}
+	if s := p.object.Spec.DefaultScope; s != "" && s != gwv1.GatewayDefaultScopeNone {
+		t.gatewayProblem(p, "spec.defaultScope", Unsupported, "routes are attached to Gateways that they name")
+	}
 }
 
 // invalidListeners says which listeners are not accepted, and why.

@@ -53,6 +53,9 @@ func (t *translator) attach() {
 	for _, r := range t.in.HTTPRoutes {
 		a := &attached{object: r, name: nameOf(r), replacedAt: map[*listener][]string{}}
 		gateways := map[types.NamespacedName]bool{}
+		if s := r.Spec.UseDefaultGateways; s != "" && s != gwv1.GatewayDefaultScopeNone {
+			t.routeProblem(a, "spec.useDefaultGateways", Unsupported, "routes are attached to Gateways that they name in parentRefs")
+		}
 		for i := range r.Spec.ParentRefs {
 			p := t.parent(a, i)
 			if p == nil {
