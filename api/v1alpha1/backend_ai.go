@@ -112,7 +112,18 @@ type LLMProvider struct {
 	// AuthHeaderOverride tells which header carries the credential, and how (releases before 2.1).
 	// +optional
 	AuthHeaderOverride *AuthHeaderOverride `json:"authHeaderOverride,omitempty"`
+
+	// Routes tells, by the end of a request's path, which API a client speaks (builds after 2.1, for another data plane). It is
+	// read and reported, not used: what a client speaks shows in its requests.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Routes map[string]LLMRouteType `json:"routes,omitempty"`
 }
+
+// LLMRouteType is an API that clients of a provider speak.
+//
+// +kubebuilder:validation:Enum=completions;messages;models;passthrough;responses;anthropic_token_count
+type LLMRouteType string
 
 // HostOverride is an address that stands for a provider's own.
 type HostOverride struct {

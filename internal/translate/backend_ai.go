@@ -74,6 +74,9 @@ func (m *member) backend(name, field string, p *v1alpha1.LLMProvider) ir.Backend
 	b.AuthRequired = b.Key.Passthrough
 	m.path(field, p, &b)
 	m.authHeader(field, p, &b)
+	if len(p.Routes) > 0 {
+		m.ignore(field+".routes", "is not supported: what clients speak shows in their requests")
+	}
 	if p.HostOverride != nil && deref(p.HostOverride.InsecureSkipVerify, false) {
 		b.TLS.InsecureSkipVerify = true
 		m.warn(field+".hostOverride.insecureSkipVerify", "the provider's certificate is not verified: whoever is between can read the credential")
