@@ -149,7 +149,8 @@ func guide(t *testing.T, n *node.Node) string {
 	return service(t, n, system, "ai-gateway", 8080)
 }
 
-// collected waits for a trace with all spans whose names are given, of those that the Collector has printed since from.
+// collected waits for a trace of what the Collector has printed since from, with all spans that are asked for by kind and name
+// ("Client chat llama3.2") or by kind and service ("Server of Str(http)").
 func collected(t *testing.T, n *node.Node, from int, names ...string) (trace []span) {
 	t.Helper()
 	cluster.Eventually(t, func() error {
@@ -162,7 +163,7 @@ func collected(t *testing.T, n *node.Node, from int, names ...string) (trace []s
 		for _, trace = range traces {
 			have := map[string]bool{}
 			for _, s := range trace {
-				have[s.kind+" "+s.name] = true
+				have[s.kind+" "+s.name], have[s.kind+" of "+s.service] = true, true
 			}
 			all := true
 			for _, name := range names {
@@ -189,7 +190,7 @@ func TestGuide(t *testing.T) {
 	n := here.install(t)
 	p := startProvider(t)
 	url := guide(t, n)
-	t.Cleanup(func() { n.Delete(t, manifests(t)) })
+	cleared(t, n, manifests(t), client.ObjectKey{Namespace: system, Name: "ai-gateway"})
 
 	policy := func(status metav1.ConditionStatus, texts ...string) {
 		t.Helper()
@@ -232,7 +233,7 @@ func TestGuide(t *testing.T) {
 		}
 		return errors.New("no span of Envoy's")
 	})
-	trace = collected(t, n, from, "Client chat llama3.2", "Server POST /ollama")
+	trace = collected(t, n, from, "Client chat llama3.2", "Server of Str(http)")
 	for _, s := range trace {
 		t.Logf("%s %s of %s: %s, parent %q", s.kind, s.name, s.service, s.id, s.parent)
 		for _, parent := range trace {

@@ -84,7 +84,10 @@ func TestRolling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := string(text)
+	var id [2]byte
+	_, _ = rand.Read(id[:])
+	space := "rolling-" + hex.EncodeToString(id[:]) // one that has been deleted goes on for some time
+	objects := strings.ReplaceAll(string(text), "rolling", space)
 	second, err := os.ReadFile("testdata/collector.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -92,9 +95,9 @@ func TestRolling(t *testing.T) {
 	n.Apply(t, strings.ReplaceAll(string(second), "opentelemetry-collector-traces", "second"))
 	available(t, n, "telemetry", "second")
 	n.Apply(t, objects)
-	t.Cleanup(func() { n.Delete(t, objects) })
-	available(t, n, "rolling", "gw")
-	url := service(t, n, "rolling", "gw", 8080)
+	cleared(t, n, objects, client.ObjectKey{Namespace: space, Name: "gw"})
+	available(t, n, space, "gw")
+	url := service(t, n, space, "gw", 8080)
 	cluster.Eventually(t, func() error { return ask(t, url) })
 	l := startLoad(t, url)
 	change := func(what, old, fresh string, seen func() error) {

@@ -50,7 +50,7 @@ func TestTracing(t *testing.T) {
 	n := here.install(t)
 	startProvider(t)
 	url := guide(t, n)
-	t.Cleanup(func() { n.Delete(t, manifests(t)) })
+	cleared(t, n, manifests(t), client.ObjectKey{Namespace: system, Name: "ai-gateway"})
 	// Envoy takes no part.
 	n.Delete(t, "{apiVersion: gateway.kgateway.dev/v1alpha1, kind: HTTPListenerPolicy, metadata: {name: tracing-policy, namespace: "+system+"}}")
 	cluster.Eventually(t, func() error {

@@ -4,6 +4,7 @@ package journey
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -181,4 +183,33 @@ func condition(conditions []metav1.Condition, kind string, status metav1.Conditi
 		return nil
 	}
 	return errors.New("no condition " + kind)
+}
+
+// cleared deletes objects when the test ends, and waits until the pods of the Gateway that is among them have gone: another test with the
+// same names begins anew.
+func cleared(t *testing.T, n *node.Node, objects string, gateway client.ObjectKey) {
+	t.Helper()
+	t.Cleanup(func() {
+		n.Delete(t, objects)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		for left := "not looked yet"; left != ""; {
+			var d appsv1.Deployment
+			var pods corev1.PodList
+			err := n.Client.List(ctx, &pods, client.InNamespace(gateway.Namespace), client.MatchingLabels{"gateway.networking.k8s.io/gateway-name": gateway.Name})
+			switch left = ""; {
+			case err != nil:
+				t.Fatal(err)
+			case len(pods.Items) > 0:
+				left = "pods"
+			case n.Client.Get(ctx, gateway, &d) == nil:
+				left = "the deployment"
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("of %s there is still left: %s", gateway, left)
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
 }
