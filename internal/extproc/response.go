@@ -184,7 +184,10 @@ func (x *session) tell(r *gateway.Reply) error {
 	return x.immediate(r.Status, r.Header, r.Body)
 }
 
+// immediate sends a response that ends the call. Who may read it is said here: where the provider's head came before, or one of Envoy's
+// own, Envoy's filter for that does not get to see it.
 func (x *session) immediate(code int, h http.Header, body []byte) error {
+	x.call.Share(h)
 	err := x.stream.SendMsg(immediate(code, h, body))
 	x.finish()
 	return err

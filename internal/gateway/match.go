@@ -19,6 +19,7 @@ type matcher struct {
 	headers       []ir.HeaderRule
 	query         []ir.HeaderRule
 	models        []string
+	shared        bool // takes preflights for its methods
 }
 
 func compileMatch(c *ir.Match) (m matcher, path string, err error) {
@@ -53,7 +54,7 @@ func compileMatch(c *ir.Match) (m matcher, path string, err error) {
 
 // head reports whether all that can be seen in the request's head holds, path and host aside.
 func (m *matcher) head(h *llm.Head) bool {
-	if len(m.methods) > 0 && !slices.Contains(m.methods, h.Method) {
+	if len(m.methods) > 0 && !slices.Contains(m.methods, h.Method) && !m.preflight(h) {
 		return false
 	}
 	for i := range m.headers {
@@ -67,6 +68,11 @@ func (m *matcher) head(h *llm.Head) bool {
 		}
 	}
 	return true
+}
+
+// preflight reports whether a browser asks with h whether it may send what m takes, as far as methods go.
+func (m *matcher) preflight(h *llm.Head) bool {
+	return m.shared && isPreflight(h) && slices.Contains(m.methods, header(h.Header, requestMethod))
 }
 
 // parameter is the first value that a raw query has for name, and whether it has one. Neither is decoded: Envoy does not either.

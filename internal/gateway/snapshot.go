@@ -74,8 +74,9 @@ type Route struct {
 	policies    []policy.Policy
 	capture     bool
 	streamUsage bool
-	plain       bool // its backends have no API of models, or it has none
-	dead        bool // some of its backends cannot be asked
+	cors        *cors // nil = it says nothing of pages of other origins
+	plain       bool  // its backends have no API of models, or it has none
+	dead        bool  // some of its backends cannot be asked
 }
 
 type target struct {
@@ -159,6 +160,10 @@ func compileRoute(c *ir.Route, backends map[string]*Backend, capture bool) (*Rou
 	}
 	r := &Route{Name: c.Name, Path: path, conf: *c, match: m, retry: compileRetry(&c.Retry), streamUsage: c.StreamUsage, capture: capture}
 	r.limit = newBucket(&c.RateLimit)
+	if r.cors, err = compileCORS(c.CORS); err != nil {
+		return nil, err
+	}
+	r.match.shared = r.cors != nil
 	if c.Capture.Set {
 		r.capture = c.Capture.V == "messages"
 	}

@@ -126,6 +126,7 @@ func (c *Call) Response(dst http.Header) (status int) {
 		dst["Content-Type"] = []string{s.writer.ContentType()}
 		nameRequest(dst)
 	}
+	c.dropSharing(dst)
 	c.route.conf.ResponseHeaders.Apply(dst)
 	s.started = true
 	c.status = s.status

@@ -218,6 +218,9 @@ func (r *routeFile) route(o *LoadOptions) Route {
 	if r.Direct != nil {
 		out.Direct = &Direct{Status: r.Direct.Status, Body: r.Direct.Body}
 	}
+	if r.CORS != nil {
+		out.CORS = r.CORS.cors()
+	}
 	out.Listeners = r.Listeners
 	w := &r.Rewrite
 	out.Rewrite = Rewrite{Path: optional(w.Path), Prefix: optional(w.Prefix), KeepPath: w.KeepPath, Host: w.Host, KeepHost: w.KeepHost}

@@ -238,6 +238,8 @@ type routeFile struct {
 	Direct *directFile `conf:"direct"`
 	// Path and host behind the gateway.
 	Rewrite rewriteFile `conf:"rewrite"`
+	// Let pages of other origins call the route from a browser.
+	CORS *corsFile `conf:"cors" unset:"browsers are told nothing, and what backends say of it goes through"`
 	// The one backend: short for one target.
 	To string `conf:"to"`
 	// Groups of targets in order of preference; within a group by weight. A group of one may be written without brackets.

@@ -1,5 +1,7 @@
 package ir
 
+import "time"
+
 // What routes of HTTP do beside sending calls to backends as they are.
 
 // redirectFile sends clients elsewhere. What it leaves out stays as the client asked; the query always does.
@@ -39,4 +41,24 @@ type rewriteFile struct {
 	Host string `conf:"host" unset:"that of the backend's URL"`
 	// Name the host that the client named.
 	KeepHost bool `conf:"keepHost" default:"false"`
+}
+
+// corsFile lets pages of other origins call a route from a browser (cross-origin resource sharing). The gateway answers preflights itself, and what
+// backends say in headers Access-Control-* goes no further. A preflight names neither a model nor the values of headers: of routes
+// that differ in models, the cors of the first holds for all their calls, and one whose match asks for headers is not found.
+type corsFile struct {
+	// Origins of pages that may: scheme://host, with :port where it is not the scheme's usual one, and * for any run of characters in the
+	// host. * alone is all origins.
+	AllowOrigins []string `conf:"allowOrigins,allowOrigin" need:"true"`
+	// Methods that they may use beside GET, HEAD and POST. * alone is all.
+	AllowMethods []string `conf:"allowMethods" unset:"GET, HEAD and POST"`
+	// Header fields that they may send beside those that any page may. * alone is all.
+	AllowHeaders []string `conf:"allowHeaders" unset:"no others"`
+	// Header fields of responses that they may read beside those that any page may. * is all, but none with allowCredentials.
+	ExposeHeaders []string `conf:"exposeHeaders" unset:"no others"`
+	// Let them send cookies, and credentials that browsers add by themselves. A key that the page itself puts into a header needs
+	// allowHeaders in place of this.
+	AllowCredentials bool `conf:"allowCredentials" default:"false"`
+	// How long a browser may remember what a preflight was answered, in whole seconds.
+	MaxAge time.Duration `conf:"maxAge" default:"5s" min:"1s" max:"24h"`
 }

@@ -195,6 +195,7 @@ type Route struct {
 	Redirect  *Redirect  // answers in place of backends
 	Direct    *Direct    // likewise
 	Rewrite   Rewrite
+	CORS      *CORS // nil = browsers are told nothing, and backends' own words about it go through
 	// Known says how clients speak at paths that are no API's. The zero value leaves such calls as they are.
 	Known    Known
 	Retry    Retry
@@ -226,6 +227,18 @@ type Redirect struct {
 type Direct struct {
 	Status int // 200…599
 	Body   string
+}
+
+// CORS says from which origins browsers let pages call a route and read its answers (Gateway API, HTTPCORSFilter; Fetch Standard,
+// section 3.3). A list of "*" alone is of all there are; what the client asks for is then named back to it. A preflight names no model: of
+// routes that differ in those only, the CORS of the first holds for all their calls.
+type CORS struct {
+	AllowOrigins     []string // as IsOrigin has them; none = no origin may
+	AllowMethods     []string // beside GET, HEAD and POST, which browsers take for allowed
+	AllowHeaders     []string // of requests
+	ExposeHeaders    []string // of responses; "*" = all, but with AllowCredentials none
+	AllowCredentials bool     // cookies, and credentials that the browser adds itself
+	MaxAge           int      // seconds for which a browser may remember what a preflight was answered; at least 1, default 5
 }
 
 // Rewrite changes where a request goes at the backend. Backends with an API of models ignore all but Path and Prefix where those

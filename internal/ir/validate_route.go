@@ -43,6 +43,7 @@ func (v *validator) routes() {
 		v.answer(field, r)
 		v.targets(field, r)
 		v.rewrite(field, r)
+		v.cors(field, r.CORS)
 		v.plain(field, r)
 		v.failOpen(field, r)
 		v.retry(field+".retry", &r.Retry)

@@ -96,6 +96,10 @@ func (x *exchange) apologise() (ok bool) {
 }
 
 func (x *exchange) run() {
+	if reply := x.call.Preflight(); reply != nil {
+		x.reply(reply)
+		return
+	}
 	body, reply, ok := x.readBody()
 	if ok {
 		reply = x.call.Request(body)
@@ -274,7 +278,9 @@ func (x *exchange) flush() bool {
 func (x *exchange) start() {
 	if !x.started {
 		x.started = true
-		x.w.WriteHeader(x.call.Response(x.w.Header()))
+		status := x.call.Response(x.w.Header())
+		x.call.Share(x.w.Header())
+		x.w.WriteHeader(status)
 	}
 }
 
@@ -288,6 +294,7 @@ func (x *exchange) reply(r *gateway.Reply) {
 	for k, v := range r.Header {
 		h[k] = v
 	}
+	x.call.Share(h)
 	if x.r.ContentLength != 0 && x.body == nil {
 		h["Connection"] = []string{"close"} // its body was not read to the end
 	}

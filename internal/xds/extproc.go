@@ -28,6 +28,7 @@ const (
 	filterLength = "spanway.length"
 	filterDirect = "spanway.direct"
 	filterLimit  = "spanway.limit"
+	filterCORS   = "envoy.filters.http.cors"
 )
 
 // connectionID is Envoy's word for the number of the client's connection.

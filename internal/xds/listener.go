@@ -87,6 +87,9 @@ func (b *build) manager(l *ir.Listener, routes *routev3.RouteConfiguration) *hcm
 	if m.Tracing != nil && b.o.Processor != "" {
 		m.HttpFilters = append(m.HttpFilters, b.spanFilter())
 	}
+	if b.shared() {
+		m.HttpFilters = append(m.HttpFilters, b.corsFilter())
+	}
 	if b.o.Processor != "" {
 		m.HttpFilters = append(m.HttpFilters, b.processorR(l))
 	}

@@ -49,7 +49,7 @@ func (b *build) table(l *ir.Listener) *routev3.RouteConfiguration {
 	if b.o.Processor != "" {
 		t.TypedPerFilterConfig = b.switchedOn()
 	}
-	if !slices.ContainsFunc(mine, func(i int) bool { return b.ways[i] != never }) {
+	if !slices.ContainsFunc(mine, func(i int) bool { return b.ways[i] != never || b.g.Routes[i].CORS != nil }) {
 		t.VirtualHosts = []*routev3.VirtualHost{b.virtualHost("*", mine, nil)} // the pipeline chooses
 		return t
 	}
@@ -65,7 +65,7 @@ func (b *build) table(l *ir.Listener) *routev3.RouteConfiguration {
 	for _, h := range hosts {
 		var routes []*routev3.Route
 		for _, i := range h.routes {
-			routes = append(routes, b.entry(l, i))
+			routes = append(routes, b.entry(l, i)...)
 		}
 		t.VirtualHosts = append(t.VirtualHosts, b.virtualHost(h.domain, h.routes, routes))
 	}
@@ -163,12 +163,13 @@ func wider(domain string) func(yield func(string) bool) {
 func (b *build) listed(l *ir.Listener, hosts []host) (out []*routev3.Route) {
 	for _, h := range hosts {
 		for _, i := range h.routes[:h.own] {
-			r := b.entry(l, i)
-			if h.domain != "*" {
-				r = proto.CloneOf(r)
-				r.Match.Headers = append(r.Match.Headers, header(":authority", expression(hostExpression(h.domain))))
+			for _, r := range b.entry(l, i) {
+				if h.domain != "*" {
+					r = proto.CloneOf(r)
+					r.Match.Headers = append(r.Match.Headers, header(":authority", expression(hostExpression(h.domain))))
+				}
+				out = append(out, r)
 			}
-			out = append(out, r)
 		}
 	}
 	return out
@@ -224,8 +225,8 @@ func (b *build) plan(i int) *xdsmatcherv3.Matcher_OnMatch {
 	return b.plans[i]
 }
 
-// entry is route i as Envoy chooses it at l, the host apart.
-func (b *build) entry(l *ir.Listener, i int) *routev3.Route {
+// entry is route i as Envoy chooses it at l, the host apart, behind those of its preflights.
+func (b *build) entry(l *ir.Listener, i int) []*routev3.Route {
 	if r := b.entries[i]; r != nil {
 		return r
 	}
@@ -245,10 +246,11 @@ func (b *build) entry(l *ir.Listener, i int) *routev3.Route {
 	if r.Metadata == nil {
 		r.Metadata = routeMetadata(c)
 	}
+	out := b.pages(c, r)
 	if c.Redirect == nil { // which depends on the listener
-		b.entries[i] = r
+		b.entries[i] = out
 	}
-	return r
+	return out
 }
 
 // climbs takes the paths that could climb out of a route's place.

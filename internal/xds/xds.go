@@ -54,7 +54,7 @@ type Resources struct {
 // configuration's author's to mend.
 func Build(g *ir.Gateway, o Options) (*Resources, error) {
 	b := &build{g: g, o: o, backends: map[string]*backend{}, collectors: map[string]*clusterv3.Cluster{},
-		entries: make([]*routev3.Route, len(g.Routes)), plans: make([]*xdsmatcherv3.Matcher_OnMatch, len(g.Routes))}
+		entries: make([][]*routev3.Route, len(g.Routes)), plans: make([]*xdsmatcherv3.Matcher_OnMatch, len(g.Routes))}
 	if err := b.locate(); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ type build struct {
 	o          Options
 	backends   map[string]*backend
 	ways       []directness                    // of the routes, in their order
-	entries    []*routev3.Route                // of the routes, those that were made
+	entries    [][]*routev3.Route              // of the routes, those that were made
 	plans      []*xdsmatcherv3.Matcher_OnMatch // likewise
 	collectors map[string]*clusterv3.Cluster   // by name
 	direct     []*clusterv3.Cluster            // for calls that go without the processor
