@@ -49,7 +49,7 @@ type rewriteFile struct {
 type corsFile struct {
 	// Origins of pages that may: scheme://host, with :port where it is not the scheme's usual one, and * for any run of characters in the
 	// host. * alone is all origins.
-	AllowOrigins []string `conf:"allowOrigins,allowOrigin" need:"true"`
+	AllowOrigins []string `conf:"allowOrigins" need:"true"`
 	// Methods that they may use beside GET, HEAD and POST. * alone is all.
 	AllowMethods []string `conf:"allowMethods" unset:"GET, HEAD and POST"`
 	// Header fields that they may send beside those that any page may. * alone is all.
