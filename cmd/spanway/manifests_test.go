@@ -158,14 +158,14 @@ kind: TrafficPolicy
 metadata: {name: p, namespace: infra}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: gw}]
-  cors: {}
+  transformation: {}
   timeouts: {requst: 1s}
 `)
 	_, errs, err := execute(t, "", "validate", dir)
 	if err != nil {
 		t.Errorf("what is unsupported or odd is no error: %v", err)
 	}
-	for _, want := range []string{"policy.yaml:6:3: unsupported: TrafficPolicy infra/p: spec.cors: ", "policy.yaml:7:22: warning: TrafficPolicy infra/p: spec.timeouts.requst: unknown field"} {
+	for _, want := range []string{"policy.yaml:6:3: unsupported: TrafficPolicy infra/p: spec.transformation: ", "policy.yaml:7:22: warning: TrafficPolicy infra/p: spec.timeouts.requst: unknown field"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("problems lack %q:\n%s", want, errs)
 		}

@@ -56,10 +56,13 @@ func compileCORS(c *ir.CORS) (*cors, error) {
 	return out, nil
 }
 
-// listed is list as the value of a field; nil for an empty one.
+// listed is list as the value of a field, "*" where it is of all; nil for an empty one.
 func listed(list []string) []string {
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0:
 		return nil
+	case slices.Contains(list, "*"):
+		return []string{"*"}
 	}
 	return []string{strings.Join(list, ", ")}
 }

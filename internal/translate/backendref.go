@@ -130,7 +130,7 @@ func (t *translator) backendFilters(a *attached, field string, b *gwv1.HTTPBacke
 		case gwv1.HTTPRouteFilterRequestMirror:
 			t.ignore(a, at, "no copy of the calls is sent (RequestMirror)")
 		case gwv1.HTTPRouteFilterCORS:
-			t.ignore(a, at, "browsers of other sites are not answered (CORS)")
+			t.ignore(a, at, "a filter of type CORS can be on the rule")
 		case gwv1.HTTPRouteFilterExtensionRef:
 			if e := f.ExtensionRef; e == nil || e.Group != kgatewayGroup || e.Kind != kindTrafficPolicy {
 				t.routeProblem(a, at, Warning, "a filter of a backend can be a TrafficPolicy; this one has no effect")

@@ -26,6 +26,7 @@ var supportedFeatures = []string{
 	"HTTPRoute308RedirectStatusCode",
 	"HTTPRouteBackendProtocolH2C",
 	"HTTPRouteBackendTimeout",
+	"HTTPRouteCORS",
 	"HTTPRouteDestinationPortMatching",
 	"HTTPRouteHostRewrite",
 	"HTTPRouteMethodMatching",

@@ -34,7 +34,7 @@ func (t *translator) filters(a *attached, r *rule) (faults []fault) {
 		case gwv1.HTTPRouteFilterRequestMirror:
 			t.ignore(a, field, "no copy of the calls is sent (RequestMirror)")
 		case gwv1.HTTPRouteFilterCORS:
-			t.ignore(a, field, "browsers of other sites are not answered (CORS)")
+			faults = append(faults, r.cors(field, f.CORS)...)
 		case gwv1.HTTPRouteFilterExtensionRef:
 			faults = append(faults, t.extension(a, r, field, f.ExtensionRef)...)
 		default:

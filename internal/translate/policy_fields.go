@@ -45,11 +45,8 @@ func (t *translator) readPolicy(o *v1alpha1.TrafficPolicy) *trafficPolicy {
 	}
 	p.buffer(o)
 	p.protective(spec)
-	if c := spec.CORS; c != nil {
-		p.effect("cors", nil)
-		if c.Disable == nil {
-			p.ignore("spec.cors", "is not supported: browsers of other sites are refused")
-		}
+	if spec.CORS != nil {
+		p.cors(spec.CORS)
 	}
 	if spec.Transformation != nil {
 		p.effect("transformation", nil)

@@ -110,8 +110,11 @@ func listed(list []string, asked string) string {
 
 // exposed are the fields of responses that pages may read. All of them cannot be where credentials are sent (Fetch Standard, section 3.3.5).
 func exposed(c *ir.CORS) string {
-	if c.AllowCredentials && slices.Contains(c.ExposeHeaders, "*") {
+	switch all := slices.Contains(c.ExposeHeaders, "*"); {
+	case all && c.AllowCredentials:
 		return ""
+	case all:
+		return "*"
 	}
 	return strings.Join(c.ExposeHeaders, ", ")
 }
