@@ -41,7 +41,7 @@ type controller struct {
 	log    *slog.Logger
 	kinds  *kinds
 	w      *watcher
-	values *secretsAndMaps
+	refs   *references
 	planes Planes
 	certs  *certs
 	scheme *runtime.Scheme
@@ -68,7 +68,7 @@ func (c *controller) signal(ch change, k *kind, o client.Object) {
 		nudge(c.certs.changed)
 	}
 	switch {
-	case ch == everything, ch == revaluate && c.values.concern(k, o):
+	case ch == everything, ch == revaluate && c.refs.concern(k, o):
 		nudge(c.dirty)
 	case ch == write:
 		nudge(c.wake)

@@ -27,8 +27,8 @@ func (c *controller) input() *translate.Input {
 		Namespaces:     objects[*corev1.Namespace](w, k.namespaces),
 		Services:       objects[*corev1.Service](w, k.services),
 		EndpointSlices: objects[*discoveryv1.EndpointSlice](w, k.endpointSlices),
-		Secrets:        list(c.values.secrets),
-		ConfigMaps:     list(c.values.maps),
+		Secrets:        list(c.refs.secrets),
+		ConfigMaps:     list(c.refs.maps),
 
 		Parameters:       objects[*v1alpha1.GatewayParameters](w, k.parameters),
 		Backends:         objects[*v1alpha1.Backend](w, k.backends),

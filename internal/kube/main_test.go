@@ -231,3 +231,17 @@ func (s *sidecar) routes() []string {
 	}
 	return out
 }
+
+// endpoints are those of the backend called name, as the sidecar knows them.
+func (s *sidecar) endpoints(name string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.latest != nil {
+		for i := range s.latest.Backends {
+			if b := &s.latest.Backends[i]; b.Name == name {
+				return b.Endpoints
+			}
+		}
+	}
+	return nil
+}

@@ -16,7 +16,7 @@ type change int
 const (
 	nothing    change = iota
 	write             // look again at what is deployed and at statuses
-	revaluate         // a Secret or ConfigMap: rebuild if it is referred to
+	revaluate         // a Secret, a ConfigMap or endpoints: rebuild if something refers to them
 	everything        // rebuild
 )
 
@@ -61,14 +61,16 @@ func serviceMatters(before, after client.Object) change {
 // endpointsMatter leaves out what an EndpointSlice's controller notes for itself.
 func endpointsMatter(before, after client.Object) change {
 	if after == nil {
-		return everything
+		return revaluate
 	}
 	b, a := before.(*discoveryv1.EndpointSlice), after.(*discoveryv1.EndpointSlice)
-	if b.AddressType == a.AddressType && equality.Semantic.DeepEqual(b.Endpoints, a.Endpoints) && equality.Semantic.DeepEqual(b.Ports, a.Ports) &&
-		maps.Equal(b.Labels, a.Labels) {
+	switch {
+	case !maps.Equal(b.Labels, a.Labels): // it may be another Service's
+		return everything
+	case b.AddressType == a.AddressType && equality.Semantic.DeepEqual(b.Endpoints, a.Endpoints) && equality.Semantic.DeepEqual(b.Ports, a.Ports):
 		return nothing
 	}
-	return everything
+	return revaluate
 }
 
 // valueMatters is for what is watched by its metadata alone.

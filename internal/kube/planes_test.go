@@ -216,3 +216,61 @@ func TestReplicas(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEndpoints follows the endpoints of a Service that a route leads to, and sees to it that those of others make no work.
+func TestEndpoints(t *testing.T) {
+	c := shared.Start(t)
+	ns, home := c.Namespace(t, "endpoints"), c.Namespace(t, "home")
+	o := options(t, c, home)
+	o.ControlAddress, o.MetricsAddress = freeAddress(t), freeAddress(t)
+	begin(t, o)
+	slice := func(service, address string) {
+		t.Helper()
+		c.Apply(t, in(ns, fmt.Sprintf(`
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: %[1]s-1, namespace: NS, labels: {kubernetes.io/service-name: %[1]s}}
+addressType: IPv4
+ports: [{port: 8000}]
+endpoints: [{addresses: [%[2]s]}]
+`, service, address)))
+	}
+	c.Apply(t, in(ns, gatewayAndRoute+"---\napiVersion: v1\nkind: Service\nmetadata: {name: other, namespace: NS}\nspec: {ports: [{port: 80}]}\n"))
+	slice("app", "192.0.2.1")
+	plane := follow(t, c, o.ControlAddress, ns, "web", home)
+	leads := func(service, address string) {
+		t.Helper()
+		cluster.Eventually(t, func() error {
+			if got := plane.endpoints("kube_" + ns + "_" + service + "_80"); !slices.Equal(got, []string{address + ":8000"}) {
+				return fmt.Errorf("the data plane has the endpoints %q", got)
+			}
+			return nil
+		})
+	}
+	leads("app", "192.0.2.1")
+	rebuilds := func() float64 {
+		return metric(t, o.MetricsAddress, "spanway_controller_rebuild_duration_seconds_count")
+	}
+	var before float64
+	cluster.Eventually(t, func() error {
+		last := before
+		if before = rebuilds(); before != last {
+			<-time.After(500 * time.Millisecond)
+			return fmt.Errorf("%v rebuilds, still at work", before)
+		}
+		return nil
+	})
+	for i := range 5 {
+		slice("other", fmt.Sprintf("192.0.2.%d", 10+i))
+		<-time.After(100 * time.Millisecond)
+	}
+	if now := rebuilds(); now != before {
+		t.Errorf("%v rebuilds, before endpoints of a Service without routes changed it was %v", now, before)
+	}
+	slice("app", "192.0.2.2")
+	leads("app", "192.0.2.2")
+	c.Apply(t, in(ns, strings.ReplaceAll(gatewayAndRoute, "[{name: app, port: 80}]", "[{name: other, port: 80}]")))
+	leads("other", "192.0.2.14")
+	slice("other", "192.0.2.20")
+	leads("other", "192.0.2.20")
+}

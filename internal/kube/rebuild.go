@@ -49,7 +49,7 @@ func (c *controller) translate(ctx context.Context) (*translate.Input, *translat
 		out := translate.Translate(in, c.translation)
 		end(nil)
 		c.reported = in.Programmed
-		if !c.values.refer(out) {
+		if !c.refs.refer(out) {
 			return in, out, nil
 		}
 	}
@@ -59,7 +59,7 @@ func (c *controller) translate(ctx context.Context) (*translate.Input, *translat
 func (c *controller) read(ctx context.Context) (err error) {
 	ctx, end := c.span(ctx, "read")
 	defer func() { end(err) }()
-	return c.values.refresh(ctx, c.w, c.log)
+	return c.refs.refresh(ctx, c.w, c.log)
 }
 
 func (c *controller) publish(ctx context.Context, out *translate.Output) {

@@ -99,7 +99,7 @@ func newController(ctx context.Context, o *Options) (*controller, error) {
 	}
 	c := &controller{o: o, log: o.Log, kinds: newKinds(), met: newMetrics(), scheme: scheme, config: cfg,
 		dirty: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
-	c.values = newSecretsAndMaps(c.kinds)
+	c.refs = newReferences(c.kinds)
 	if c.tracer, c.export, err = tracing(ctx, o.Version); err != nil {
 		return nil, err
 	}

@@ -78,6 +78,7 @@ func (t *translator) serviceURL(scheme string, n types.NamespacedName, port int3
 
 // endpoints are those of a Service's port that are ready, sorted.
 func (t *translator) endpoints(n types.NamespacedName, port string) []string {
+	t.endpointRefs[n] = true
 	if t.o.Files && len(t.slices[n]) == 0 {
 		return nil
 	}

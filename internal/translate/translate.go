@@ -65,6 +65,8 @@ type Output struct {
 	Problems []Problem
 	// Secrets and ConfigMaps are what is referred to, whether it is there or not. Sorted.
 	Secrets, ConfigMaps []types.NamespacedName
+	// Endpoints are the Services whose EndpointSlices were looked at. Sorted.
+	Endpoints []types.NamespacedName
 }
 
 // Gateway is the data plane of one Gateway object.

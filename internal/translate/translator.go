@@ -74,9 +74,10 @@ type translator struct {
 	tls        tlsPolicies
 	kgateway   kgateway
 
-	secretRefs, configMapRefs map[types.NamespacedName]bool
-	problems                  map[Problem]bool
-	lacking                   map[string]bool // messages that say that an object is not there
+	secretRefs, configMapRefs, endpointRefs map[types.NamespacedName]bool
+
+	problems map[Problem]bool
+	lacking  map[string]bool // messages that say that an object is not there
 }
 
 func newTranslator(in *Input, o Options) *translator {
@@ -84,7 +85,8 @@ func newTranslator(in *Input, o Options) *translator {
 	t := &translator{in: sorted(in), o: o, out: &Output{}, byName: map[types.NamespacedName]*plane{},
 		attachedTo: map[types.NamespacedName][]types.NamespacedName{}, places: map[string]ir.Backend{},
 		serviceOf: map[string]types.NamespacedName{}, websockets: map[string]bool{},
-		secretRefs: map[types.NamespacedName]bool{}, configMapRefs: map[types.NamespacedName]bool{}, problems: map[Problem]bool{}, lacking: map[string]bool{},
+		secretRefs: map[types.NamespacedName]bool{}, configMapRefs: map[types.NamespacedName]bool{}, endpointRefs: map[types.NamespacedName]bool{},
+		problems: map[Problem]bool{}, lacking: map[string]bool{},
 		grants: map[string][]*gwv1.ReferenceGrant{}, slices: map[types.NamespacedName][]*discoveryv1.EndpointSlice{}}
 	in = t.in
 	t.namespaces = make(map[string]*corev1.Namespace, len(in.Namespaces))
@@ -125,7 +127,7 @@ func (t *translator) finish() {
 		return cmp.Or(strings.Compare(a.Object.Kind, b.Object.Kind), strings.Compare(a.Object.Namespace, b.Object.Namespace),
 			strings.Compare(a.Object.Name, b.Object.Name), strings.Compare(a.Field, b.Field), int(b.Severity-a.Severity), strings.Compare(a.Message, b.Message))
 	})
-	t.out.Secrets, t.out.ConfigMaps = sortedNames(t.secretRefs), sortedNames(t.configMapRefs)
+	t.out.Secrets, t.out.ConfigMaps, t.out.Endpoints = sortedNames(t.secretRefs), sortedNames(t.configMapRefs), sortedNames(t.endpointRefs)
 }
 
 // problem tells o's author something. The same is told once.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,44 +18,53 @@ import (
 	"github.com/spanway/spanway/internal/translate"
 )
 
-// values are the Secrets or the ConfigMaps that something refers to. Others are never read: of them no more is watched than when
-// they change.
-type values[T client.Object] struct {
-	kind *kind
-	make func() T
-	// referred is what was referred to when it was last looked at, for those who are told of changes.
-	referred atomic.Pointer[map[types.NamespacedName]bool]
-	held     map[types.NamespacedName]T
+// referred are the objects of a kind that something refers to, as it was when that was last looked at. It is safe for concurrent use.
+type referred struct {
+	names atomic.Pointer[map[types.NamespacedName]bool] // nil = nothing
 }
 
-func newValues[T client.Object](k *kind, empty func() T) *values[T] {
-	v := &values[T]{kind: k, make: empty, held: map[types.NamespacedName]T{}}
-	v.referred.Store(&map[types.NamespacedName]bool{})
-	return v
+func (r *referred) all() map[types.NamespacedName]bool {
+	if m := r.names.Load(); m != nil {
+		return *m
+	}
+	return nil
 }
 
-// concerns reports whether a change of an object matters. It is safe for concurrent use.
-func (v *values[T]) concerns(name types.NamespacedName) bool { return (*v.referred.Load())[name] }
-
-// refer makes names those that are held from now on, and reports whether there are any among them that were not before.
-func (v *values[T]) refer(names []types.NamespacedName) (more bool) {
-	before, now := *v.referred.Load(), make(map[types.NamespacedName]bool, len(names))
+// refer makes names all that is referred to from now on, and reports whether there are any among them that were not before.
+func (r *referred) refer(names []types.NamespacedName) (more bool) {
+	before, now := r.all(), make(map[types.NamespacedName]bool, len(names))
 	for _, n := range names {
 		now[n] = true
 		more = more || !before[n]
 	}
-	v.referred.Store(&now)
-	for n := range v.held {
-		if !now[n] {
-			delete(v.held, n)
-		}
-	}
+	r.names.Store(&now)
+	return more
+}
+
+// values are the Secrets or the ConfigMaps that something refers to. Others are never read: of them no more is watched than when
+// they change.
+type values[T client.Object] struct {
+	referred
+
+	kind *kind
+	make func() T
+	held map[types.NamespacedName]T
+}
+
+func newValues[T client.Object](k *kind, empty func() T) *values[T] {
+	return &values[T]{kind: k, make: empty, held: map[types.NamespacedName]T{}}
+}
+
+// refer is referred's, and gives up what nothing refers to any more.
+func (v *values[T]) refer(names []types.NamespacedName) (more bool) {
+	more = v.referred.refer(names)
+	maps.DeleteFunc(v.held, func(n types.NamespacedName, _ T) bool { return !v.all()[n] })
 	return more
 }
 
 // refresh reads what is referred to and has changed since it was read.
 func (v *values[T]) refresh(ctx context.Context, w *watcher, log *slog.Logger) error {
-	for name := range *v.referred.Load() {
+	for name := range v.all() {
 		seen, there := one[*metav1.PartialObjectMetadata](w, v.kind, name.Namespace, name.Name)
 		if !there {
 			delete(v.held, name)
@@ -96,32 +107,47 @@ func list[T client.Object](v *values[T]) []T {
 	return out
 }
 
-// secretsAndMaps are all values.
-type secretsAndMaps struct {
-	secrets *values[*corev1.Secret]
-	maps    *values[*corev1.ConfigMap]
+// references are all that configurations refer to and that is not looked at otherwise.
+type references struct {
+	secrets   *values[*corev1.Secret]
+	maps      *values[*corev1.ConfigMap]
+	slices    *kind
+	endpoints referred // Services, of which they are
 }
 
-func newSecretsAndMaps(k *kinds) *secretsAndMaps {
-	return &secretsAndMaps{
+func newReferences(k *kinds) *references {
+	return &references{
 		secrets: newValues(k.secrets, func() *corev1.Secret { return &corev1.Secret{} }),
 		maps:    newValues(k.configMaps, func() *corev1.ConfigMap { return &corev1.ConfigMap{} }),
+		slices:  k.endpointSlices,
 	}
 }
 
-func (s *secretsAndMaps) concern(k *kind, o client.Object) bool {
+// concern reports whether something refers to an object. It is safe for concurrent use.
+func (r *references) concern(k *kind, o client.Object) bool {
 	name := client.ObjectKeyFromObject(o)
-	return k == s.secrets.kind && s.secrets.concerns(name) || k == s.maps.kind && s.maps.concerns(name)
+	switch k {
+	case r.secrets.kind:
+		return r.secrets.all()[name]
+	case r.maps.kind:
+		return r.maps.all()[name]
+	case r.slices:
+		name.Name = o.GetLabels()[discoveryv1.LabelServiceName]
+		return r.endpoints.all()[name]
+	}
+	return false
 }
 
-func (s *secretsAndMaps) refer(out *translate.Output) bool {
-	a, b := s.secrets.refer(out.Secrets), s.maps.refer(out.ConfigMaps)
-	return a || b
+// refer makes what out refers to all that counts, and reports whether there is more than before: what has changed meanwhile was not
+// noticed.
+func (r *references) refer(out *translate.Output) bool {
+	a, b, c := r.secrets.refer(out.Secrets), r.maps.refer(out.ConfigMaps), r.endpoints.refer(out.Endpoints)
+	return a || b || c
 }
 
-func (s *secretsAndMaps) refresh(ctx context.Context, w *watcher, log *slog.Logger) error {
-	if err := s.secrets.refresh(ctx, w, log); err != nil {
+func (r *references) refresh(ctx context.Context, w *watcher, log *slog.Logger) error {
+	if err := r.secrets.refresh(ctx, w, log); err != nil {
 		return err
 	}
-	return s.maps.refresh(ctx, w, log)
+	return r.maps.refresh(ctx, w, log)
 }
