@@ -1,8 +1,10 @@
 package ir
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -119,15 +121,21 @@ func checkCommand(name, arguments string, more bool) error {
 	return nil
 }
 
-// functions are what Envoy's expressions can call (CEL's standard library), beside operators.
-var functions = strings.Fields(`bool bytes contains double duration dyn endsWith getDate getDayOfMonth getDayOfWeek getDayOfYear getFullYear getHours
-	getMilliseconds getMinutes getMonth getSeconds int matches size startsWith string timestamp type uint`)
+// functions are what Envoy's expressions can call beside operators, with the least and the greatest number of arguments, that before
+// the dot included: CEL's standard library but string, and the extension re.
+var functions = map[string][2]int{
+	"bool": {1, 1}, "bytes": {1, 1}, "double": {1, 1}, "duration": {1, 1}, "dyn": {1, 1}, "int": {1, 1}, "timestamp": {1, 1}, "type": {1, 1}, "uint": {1, 1},
+	"contains": {2, 2}, "endsWith": {2, 2}, "matches": {2, 2}, "size": {1, 1}, "startsWith": {2, 2},
+	"getDate": {1, 2}, "getDayOfMonth": {1, 2}, "getDayOfWeek": {1, 2}, "getDayOfYear": {1, 2}, "getFullYear": {1, 2}, "getHours": {1, 2},
+	"getMilliseconds": {1, 2}, "getMinutes": {1, 2}, "getMonth": {1, 2}, "getSeconds": {1, 2},
+	"capture": {3, 3}, "captureN": {3, 3}, "extract": {4, 4},
+}
 
 // identifier is a function's name; operators have others.
 var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 
-// CheckExpression is what Envoy would refuse an expression in CEL for: its syntax, or a function that there is none of. nil = nothing
-// that can be told from here; types are not looked at.
+// CheckExpression is what Envoy would refuse an expression in CEL for: its syntax, a function that there is none of or that has other
+// arguments, a pattern, or a look at each element of a list. nil = nothing that can be told from here; types are not looked at.
 func CheckExpression(text string) error {
 	p, err := parser.NewParser(parser.Macros(parser.AllMacros...))
 	if err != nil {
@@ -137,17 +145,60 @@ func CheckExpression(text string) error {
 	if found := issues.GetErrors(); len(found) > 0 {
 		return fmt.Errorf("column %d: %s", found[0].Location.Column()+1, strings.TrimPrefix(found[0].Message, "Syntax error: "))
 	}
-	unknown := ""
 	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if e.Kind() != ast.CallKind {
-			return
-		}
-		if name := e.AsCall().FunctionName(); identifier.MatchString(name) && !slices.Contains(functions, name) {
-			unknown = name
+		switch {
+		case err != nil:
+		case e.Kind() == ast.ComprehensionKind:
+			err = errors.New("all, exists, exists_one, map and filter are not to be had in Envoy")
+		case e.Kind() == ast.CallKind:
+			err = checkCall(e.AsCall())
 		}
 	}))
-	if unknown != "" {
-		return fmt.Errorf("there is no function %s", unknown)
+	return err
+}
+
+func checkCall(c ast.CallExpr) error {
+	name, arguments := c.FunctionName(), c.Args()
+	if c.IsMemberFunction() {
+		arguments = append([]ast.Expr{c.Target()}, arguments...)
+	}
+	if !identifier.MatchString(name) {
+		return nil
+	}
+	n, known := functions[name]
+	switch {
+	case !known:
+		return fmt.Errorf("there is no function %s", name)
+	case len(arguments) < n[0] || len(arguments) > n[1]:
+		return fmt.Errorf("%s has another number of arguments", name)
+	case name == "matches" && arguments[1].Kind() == ast.LiteralKind:
+		if pattern, ok := arguments[1].AsLiteral().Value().(string); ok {
+			return CheckRegex(pattern)
+		}
+	}
+	return nil
+}
+
+// maxProgram bounds a regular expression: it keeps it well below what RE2 compiles with the memory that Envoy gives it.
+const maxProgram = 20_000
+
+// CheckRegex is what is wrong with a regular expression in RE2's syntax, which has no lookaround and no backreferences: how it is
+// written, or that it is too large for Envoy. nil = nothing.
+func CheckRegex(text string) error {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return err
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return err
+	}
+	size := len(program.Inst)
+	for i := range program.Inst {
+		size += len(program.Inst[i].Rune) / 2 // RE2 has instructions for each range
+	}
+	if size > maxProgram {
+		return fmt.Errorf("the regular expression is too large: about %d steps, of %d at most", size, maxProgram)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ const (
 // ResponseFlags are Envoy's short names for how calls end (config.accesslog.v3.ResponseFlagFilter).
 var ResponseFlags = strings.Fields("LH UH UT LR UR UF UC UO NR DI FI RL UAEX RLSE DC URX SI IH DPE UMSDR RFCF NFCF DT UPE NC OM DF DO DR UDO")
 
-// upgradeName is the name of a protocol (RFC 9110, section 7.8).
-var upgradeName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~/-]{1,64}$`)
+// UpgradeName matches the name of a protocol (RFC 9110, section 7.8).
+var UpgradeName = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+.^_|~/-]{1,64}$`)
 
 // healthPath is what kgateway allows for the path of a health check.
 var healthPath = regexp.MustCompile(`^/[-a-zA-Z0-9@:%.+~#?&/=_]+$`)
@@ -58,7 +58,7 @@ func (v *validator) envoy() {
 // envoyHTTP checks how Envoy speaks to clients.
 func (v *validator) envoyHTTP(f *envoyFile) {
 	for i, name := range f.UpgradeConfig.EnabledUpgrades {
-		if at := index("envoy.upgradeConfig.enabledUpgrades", i); !upgradeName.MatchString(name) && !v.hasProblem(at) {
+		if at := index("envoy.upgradeConfig.enabledUpgrades", i); !UpgradeName.MatchString(name) && !v.hasProblem(at) {
 			v.add(at, Problem{Message: "not the name of a protocol", Found: quoted(name)})
 		}
 	}

@@ -113,6 +113,10 @@ func (v *validator) regex(field, text string) *regexp.Regexp {
 		v.bad(field, message, "RE2 syntax, which has no lookaround and no backreferences")
 		return nil
 	}
+	if err := CheckRegex(text); err != nil {
+		v.bad(field, err.Error(), "")
+		return nil
+	}
 	return re
 }
 

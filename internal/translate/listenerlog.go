@@ -3,7 +3,6 @@ package translate
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,8 +53,11 @@ func (p *listenerPolicy) format(field, text string) string {
 }
 
 func (p *listenerPolicy) fileLog(field string, c *v1alpha1.FileSink) *ir.EnvoyFileLog {
-	if c.Path == "" {
+	switch {
+	case c.Path == "":
 		p.fault(field+".path", "is empty")
+	case !strings.HasPrefix(c.Path, "/dev/std"):
+		p.warn(field+".path", "Envoy opens %s at once: unless it can be written there, Envoy refuses all of the configuration; /dev/stdout always can", c.Path)
 	}
 	out := &ir.EnvoyFileLog{Path: c.Path, Text: p.format(field+".stringFormat", deref(c.StringFormat, ""))}
 	if c.JSONFormat == nil {
@@ -83,6 +85,9 @@ func (p *listenerPolicy) fileLog(field string, c *v1alpha1.FileSink) *ir.EnvoyFi
 }
 
 func (p *listenerPolicy) grpcLog(field string, c *v1alpha1.AccessLogGRPCService) *ir.EnvoyGRPCLog {
+	if c.LogName == "" {
+		p.fault(field+".logName", "is empty")
+	}
 	where, _ := p.collector(field+".backendRef", &c.BackendRef)
 	out := &ir.EnvoyGRPCLog{Endpoint: where.URL, Endpoints: where.Endpoints, TLS: where.TLS, Name: c.LogName, Authority: p.grpc(field, &c.GRPCService),
 		RequestHeaders: c.AdditionalRequestHeadersToLog, ResponseHeaders: c.AdditionalResponseHeadersToLog, ResponseTrailers: c.AdditionalResponseTrailersToLog}
@@ -157,8 +162,8 @@ func (p *listenerPolicy) condition(field string, c *v1alpha1.AccessLogConditions
 		out := ir.HeaderMatch{Name: strings.ToLower(string(h.Name))}
 		if deref(h.Type, gwv1.HeaderMatchExact) == gwv1.HeaderMatchRegularExpression {
 			out.Regex = h.Value
-			if _, err := regexp.Compile(h.Value); err != nil {
-				p.fault(field+".headerFilter.header.value", "%q is no regular expression in RE2's syntax", h.Value)
+			if err := ir.CheckRegex(h.Value); err != nil {
+				p.fault(field+".headerFilter.header.value", "%s", err)
 			}
 		} else {
 			out.Exact = h.Value

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 	gwv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -39,7 +40,7 @@ var listenerFields = []listenerField{
 	{"tracing", func(s *v1alpha1.HTTPSettings) bool { return s.Tracing != nil }, (*listenerPolicy).tracing},
 	{"accessLog", func(s *v1alpha1.HTTPSettings) bool { return s.AccessLog != nil }, (*listenerPolicy).accessLogs},
 	{"upgradeConfig", func(s *v1alpha1.HTTPSettings) bool { return s.UpgradeConfig != nil },
-		func(p *listenerPolicy, m *envoyMaker) { m.out.HTTP.Upgrades = p.settings.UpgradeConfig.EnabledUpgrades }},
+		func(p *listenerPolicy, m *envoyMaker) { m.out.HTTP.Upgrades = p.upgrades() }},
 	{"useRemoteAddress", func(s *v1alpha1.HTTPSettings) bool { return s.UseRemoteAddress != nil },
 		func(p *listenerPolicy, m *envoyMaker) {
 			m.out.HTTP.UseRemoteAddress = ir.Opt[bool]{V: *p.settings.UseRemoteAddress, Set: true}
@@ -171,6 +172,19 @@ func (t *translator) decides(gateway types.NamespacedName, f *listenerField) *li
 		}
 	}
 	return nil
+}
+
+// upgrades are the protocols that connections may change to, each once whatever its case.
+func (p *listenerPolicy) upgrades() []string {
+	var out []string
+	for i, name := range p.settings.UpgradeConfig.EnabledUpgrades {
+		if !ir.UpgradeName.MatchString(name) {
+			p.fault(p.at+".upgradeConfig.enabledUpgrades["+strconv.Itoa(i)+"]", "%q is not the name of a protocol, such as websocket", name)
+		} else if !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, name) }) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // envoy is what Envoy does for itself at gw.

@@ -55,6 +55,12 @@ func (p *listenerPolicy) tracing(m *envoyMaker) {
 // attribute is an attribute of Envoy's spans. One without a source is an empty text, as with Envoy.
 func (p *listenerPolicy) attribute(field string, c *v1alpha1.TracingAttribute) (ir.EnvoyAttribute, bool) {
 	out := ir.EnvoyAttribute{Name: c.Name}
+	if parts := emptyParts(c); len(parts) > 0 {
+		for _, part := range parts {
+			p.fault(field+part, "is empty")
+		}
+		return out, false
+	}
 	switch {
 	case c.Literal != nil:
 		out.Literal = c.Literal.Value
@@ -77,6 +83,36 @@ func (p *listenerPolicy) attribute(field string, c *v1alpha1.TracingAttribute) (
 		return out, false
 	}
 	return out, true
+}
+
+// emptyParts are the fields of an attribute that are empty and must not be.
+func emptyParts(c *v1alpha1.TracingAttribute) []string {
+	var out []string
+	must := func(field, value string) {
+		if value == "" {
+			out = append(out, field)
+		}
+	}
+	must(".name", c.Name)
+	if c.Literal != nil {
+		must(".literal.value", c.Literal.Value)
+	}
+	if c.RequestHeader != nil {
+		must(".requestHeader.name", c.RequestHeader.Name)
+	}
+	if c.Environment != nil {
+		must(".environment.name", c.Environment.Name)
+	}
+	if m := c.Metadata; m != nil {
+		must(".metadata.metadataKey.key", m.MetadataKey.Key)
+		if len(m.MetadataKey.Path) == 0 {
+			must(".metadata.metadataKey.path", "")
+		}
+		for i, step := range m.MetadataKey.Path {
+			must(".metadata.metadataKey.path["+strconv.Itoa(i)+"].key", step.Key)
+		}
+	}
+	return out
 }
 
 // export is a collector; false, if there is none.

@@ -3,7 +3,6 @@ package translate
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -69,7 +68,7 @@ func addCondition(list []ir.HeaderMatch, c ir.HeaderMatch) []ir.HeaderMatch {
 }
 
 func checkRegex(field, text string) fault {
-	if _, err := regexp.Compile(text); err != nil {
+	if err := ir.CheckRegex(text); err != nil {
 		return fault{field, fmt.Sprintf("%s; regular expressions have RE2's syntax, without lookaround and backreferences", err)}
 	}
 	return fault{}

@@ -212,6 +212,10 @@ func (j *judge) headerEdits(field string, f *gwv1.HTTPHeaderFilter) ir.HeaderEdi
 	fields := func(field string, list []gwv1.HTTPHeader) []ir.Header {
 		var out []ir.Header
 		for i, h := range list {
+			if !isHeaderValue(h.Value) {
+				j.fault(field+"["+strconv.Itoa(i)+"].value", "has a control character")
+				continue
+			}
 			if n, ok := name(field+"["+strconv.Itoa(i)+"]", string(h.Name)); ok {
 				out = append(out, ir.Header{Name: n, Value: h.Value})
 			}

@@ -51,6 +51,9 @@ const TraceFlush = 500 * time.Millisecond
 // flushSpans is how many spans Envoy collects at most before it exports them.
 const flushSpans = 256
 
+// regexSteps bounds the regular expressions that Envoy takes, in steps of RE2's programs.
+const regexSteps = 1_000_000
+
 // Static is a bootstrap that holds r whole; r was built without Options.ADS.
 func Static(r *Resources, o Boot) (*bootstrapv3.Bootstrap, error) {
 	b, err := o.bootstrap()
@@ -108,7 +111,9 @@ func (o *Boot) bootstrap() (*bootstrapv3.Bootstrap, error) {
 	}
 	layer := &structpb.Struct{Fields: map[string]*structpb.Value{
 		"tracing.opentelemetry.flush_interval_ms": structpb.NewNumberValue(float64(TraceFlush.Milliseconds())),
-		"tracing.opentelemetry.min_flush_spans":   structpb.NewNumberValue(flushSpans)}}
+		"tracing.opentelemetry.min_flush_spans":   structpb.NewNumberValue(flushSpans),
+		// Envoy's own bound is 100, which a path with a few alternatives exceeds; ir.CheckRegex has a bound of its own.
+		"re2.max_program_size.error_level": structpb.NewNumberValue(regexSteps)}}
 	b.LayeredRuntime = &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{
 		{Name: "spanway", LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: layer}}}}
 	return b, nil
