@@ -76,7 +76,10 @@ func (t *translator) classOf(g *gwv1.Gateway) (class *gwv1.GatewayClass, ours bo
 		t.problem(object, "spec.gatewayClassName", Unsupported, "Gateways of the class %s belong to another data plane and are not served; the class kgateway is", otherPlane)
 		return nil, false
 	}
-	names := slices.Clone(assumedClasses)
+	var names []string
+	if t.o.Files {
+		names = slices.Clone(assumedClasses)
+	}
 	for _, c := range t.in.Classes {
 		if c.Name == name {
 			return c, c.Spec.ControllerName == ControllerName
