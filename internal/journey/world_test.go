@@ -41,7 +41,7 @@ var here = site{World: node.World{Images: images, Hosts: []string{ollama}}}
 func TestMain(m *testing.M) { os.Exit(here.Main(m)) }
 
 // images are what the charts and the tests' own manifests name.
-func images() (map[string]node.Image, error) {
+func images(dir string) (map[string]node.Image, error) {
 	root, err := cluster.Root()
 	if err != nil {
 		return nil, err
@@ -56,10 +56,6 @@ func images() (map[string]node.Image, error) {
 		if _, err := os.Stat(tool); err != nil {
 			return nil, fmt.Errorf("%w: run \"make tools\"", err)
 		}
-	}
-	dir, err := os.MkdirTemp("", "images")
-	if err != nil {
-		return nil, err
 	}
 	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/spanway", "sigs.k8s.io/gateway-api/conformance/echo-basic")
 	build.Dir = root

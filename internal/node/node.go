@@ -54,8 +54,17 @@ type Node struct {
 }
 
 // start starts a node of a control plane.
-func start(c *cluster.Cluster, images map[string]Image) (*Node, error) {
+func start(c *cluster.Cluster, find func(dir string) (map[string]Image, error)) (_ *Node, err error) {
 	dir, err := os.MkdirTemp("", "node")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	images, err := find(dir)
 	if err != nil {
 		return nil, err
 	}

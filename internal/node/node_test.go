@@ -28,11 +28,7 @@ var world = World{Images: images, Hosts: []string{"192.168.1.100"}}
 func TestMain(m *testing.M) { os.Exit(world.Main(m)) }
 
 // images builds the program that containers run.
-func images() (map[string]Image, error) {
-	dir, err := os.MkdirTemp("", "probe")
-	if err != nil {
-		return nil, err
-	}
+func images(dir string) (map[string]Image, error) {
 	program := filepath.Join(dir, "probe")
 	build := exec.Command("go", "build", "-o", program, "./testdata/probe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

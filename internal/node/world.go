@@ -45,8 +45,9 @@ const (
 // World is what a test binary's tests share: namespaces, a control plane and a node.
 type World struct {
 	// Images are what containers find, by the last part of their image's name without the tag: echo for
-	// registry.example.com/tools/echo:v1. A function, as what it names may have to be built first.
-	Images func() (map[string]Image, error)
+	// registry.example.com/tools/echo:v1. A function, as what it names may have to be built first, for example into dir, which is removed
+	// in the end.
+	Images func(dir string) (map[string]Image, error)
 	// Hosts are addresses outside of the cluster that this process may listen on, such as 192.168.1.100.
 	Hosts []string
 
@@ -155,10 +156,7 @@ func (w *World) Start(t testing.TB) *Node {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.node == nil && w.err == nil {
-		var images map[string]Image
-		if images, w.err = w.Images(); w.err == nil {
-			w.node, w.err = start(control, images)
-		}
+		w.node, w.err = start(control, w.Images)
 	}
 	if w.err != nil {
 		t.Fatalf("node: %v", w.err)
