@@ -188,7 +188,7 @@ func (p *policy) resolve(field string, r *gwv1.BackendRef, strict bool) (place, 
 			p.fault(field, "%s %s/%s may not be referred to: %s", kind, namespace, name, p.t.grantHint(from, to))
 			return place{}, false
 		}
-		p.warn(field, "%s %s/%s is in another namespace, and no ReferenceGrant allows the reference; it is followed all the same. %s", kind, namespace, name, p.t.grantHint(from, to))
+		p.warn(field, "%s %s/%s is in another namespace, and no ReferenceGrant allows the reference; it is followed all the same; %s", kind, namespace, name, p.t.grantHint(from, to))
 	}
 	return where, true
 }
