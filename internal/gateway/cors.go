@@ -14,20 +14,16 @@ import (
 
 // Header fields of the CORS protocol (Fetch Standard, section 3.3), by their canonical names.
 const (
-	originField        = "Origin"
-	requestMethod      = "Access-Control-Request-Method"
-	requestHeaders     = "Access-Control-Request-Headers"
-	allowOrigin        = "Access-Control-Allow-Origin"
-	allowCredentials   = "Access-Control-Allow-Credentials"
-	allowMethods       = "Access-Control-Allow-Methods"
-	allowHeaders       = "Access-Control-Allow-Headers"
-	exposeHeaders      = "Access-Control-Expose-Headers"
-	maxAge             = "Access-Control-Max-Age"
-	allowPrivateAccess = "Access-Control-Allow-Private-Network"
+	originField      = "Origin"
+	requestMethod    = "Access-Control-Request-Method"
+	requestHeaders   = "Access-Control-Request-Headers"
+	allowOrigin      = "Access-Control-Allow-Origin"
+	allowCredentials = "Access-Control-Allow-Credentials"
+	allowMethods     = "Access-Control-Allow-Methods"
+	allowHeaders     = "Access-Control-Allow-Headers"
+	exposeHeaders    = "Access-Control-Expose-Headers"
+	maxAge           = "Access-Control-Max-Age"
 )
-
-// corsFields are what responses say of who may read them.
-var corsFields = [...]string{allowOrigin, allowCredentials, allowMethods, allowHeaders, exposeHeaders, maxAge, allowPrivateAccess}
 
 // cors is a compiled ir.CORS.
 type cors struct {
@@ -41,10 +37,10 @@ func compileCORS(c *ir.CORS) (*cors, error) {
 	if c == nil {
 		return nil, nil //nolint:nilnil // no CORS is no error
 	}
-	out := &cors{methods: listed(c.AllowMethods), headers: listed(c.AllowHeaders), expose: listed(c.ExposeHeaders),
+	out := &cors{methods: listed(c.AllowMethods), headers: listed(c.AllowHeaders),
 		age: []string{strconv.Itoa(c.MaxAge)}, credentials: c.AllowCredentials}
-	if c.AllowCredentials && slices.Contains(c.ExposeHeaders, "*") {
-		out.expose = nil
+	if e := c.Exposed(); e != "" {
+		out.expose = []string{e}
 	}
 	for _, o := range c.Origins() {
 		re, err := regexp.Compile(`^(?:` + o + `)$`)
@@ -139,7 +135,7 @@ func (c *Call) dropSharing(dst http.Header) {
 	if c.sharing() == nil {
 		return
 	}
-	for _, k := range corsFields {
+	for _, k := range ir.CORSFields {
 		delete(dst, k)
 	}
 }

@@ -46,6 +46,22 @@ func (c *CORS) Origins() []string {
 	return out
 }
 
+// CORSFields are what responses say of who may read them (Fetch Standard, section 3.3; Private Network Access), by their canonical names.
+var CORSFields = [...]string{"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers",
+	"Access-Control-Expose-Headers", "Access-Control-Max-Age", "Access-Control-Allow-Private-Network"}
+
+// Exposed are the fields of responses that pages may read beside those that any page may, as the value of Access-Control-Expose-Headers; "" =
+// none. All of them cannot be where credentials are sent (Fetch Standard, section 3.3.5).
+func (c *CORS) Exposed() string {
+	switch all := slices.Contains(c.ExposeHeaders, "*"); {
+	case all && c.AllowCredentials:
+		return ""
+	case all:
+		return "*"
+	}
+	return strings.Join(c.ExposeHeaders, ", ")
+}
+
 // cors is f with origins in lower case, in the order of the file.
 func (f *corsFile) cors() *CORS {
 	c := &CORS{AllowMethods: slices.Clone(f.AllowMethods), AllowHeaders: slices.Clone(f.AllowHeaders), ExposeHeaders: slices.Clone(f.ExposeHeaders),

@@ -257,8 +257,9 @@ func policyFilter(kind gwv1.HTTPRouteFilterType, r *gwv1.LocalObjectReference) (
 	return string(r.Name), true
 }
 
-// ofBackendRefs are the policies of a rule's backendRefs: their filters, and those of the Backends. A route has one set of policies: where its backendRefs differ, there is a
-// fault, unless none of them is there to protect. Those that do not exist are left out, as the original did.
+// ofBackendRefs are the policies of a rule's backendRefs: their filters, and those of the Backends. A route has one set of policies:
+// where its backendRefs differ, there is a fault, unless none of them is there to protect. Those that do not exist are left out, as the
+// original did.
 func (t *translator) ofBackendRefs(s *site) (out []*trafficPolicy, fault string) {
 	rule := &s.Route.Spec.Rules[s.Rule]
 	j := judge{t: t, object: Object{Kind: kindRoute, Namespace: s.Route.Namespace, Name: s.Route.Name}}

@@ -30,16 +30,12 @@ func (b *build) corsFilter() *hcmv3.HttpFilter { return b.filter(filterCORS, &co
 
 // corsPolicy is what c says of responses; preflights do not come to the filter.
 func (b *build) corsPolicy(c *ir.CORS) *anypb.Any {
-	p := &corsv3.CorsPolicy{ExposeHeaders: exposed(c), AllowCredentials: wrapperspb.Bool(c.AllowCredentials)}
+	p := &corsv3.CorsPolicy{ExposeHeaders: c.Exposed(), AllowCredentials: wrapperspb.Bool(c.AllowCredentials)}
 	for _, o := range c.Origins() {
 		p.AllowOriginStringMatch = append(p.AllowOriginStringMatch, expression(o))
 	}
 	return b.pack(p)
 }
-
-// corsFields are what responses say of who may read them.
-var corsFields = []string{"access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods", "access-control-allow-headers",
-	"access-control-expose-headers", "access-control-max-age", "access-control-allow-private-network"}
 
 // pages adds to r, the routes of c so far, which are one, those of browsers: preflights, of origins that may call and of others, and where
 // Envoy answers by itself, which the filter does not see, calls of origins that may.
@@ -74,7 +70,7 @@ func (b *build) pages(c *ir.Route, r *routev3.Route) []*routev3.Route {
 		r.TypedPerFilterConfig = map[string]*anypb.Any{}
 	}
 	r.TypedPerFilterConfig[filterCORS] = b.corsPolicy(c.CORS)
-	r.ResponseHeadersToRemove = append(r.ResponseHeadersToRemove, corsFields...)
+	r.ResponseHeadersToRemove = append(r.ResponseHeadersToRemove, ir.CORSFields[:]...)
 	return append(out, r)
 }
 
@@ -91,7 +87,7 @@ func allowed(c *ir.CORS, origins string, r *routev3.Route, preflight bool) *rout
 	if c.AllowCredentials {
 		add("access-control-allow-credentials", "true")
 	}
-	add("access-control-expose-headers", formatted(exposed(c)))
+	add("access-control-expose-headers", formatted(c.Exposed()))
 	if preflight {
 		add("access-control-allow-methods", listed(c.AllowMethods, "%REQ(ACCESS-CONTROL-REQUEST-METHOD)%"))
 		add("access-control-allow-headers", listed(c.AllowHeaders, "%REQ(ACCESS-CONTROL-REQUEST-HEADERS)%"))
@@ -106,15 +102,4 @@ func listed(list []string, asked string) string {
 		return asked
 	}
 	return formatted(strings.Join(list, ", "))
-}
-
-// exposed are the fields of responses that pages may read. All of them cannot be where credentials are sent (Fetch Standard, section 3.3.5).
-func exposed(c *ir.CORS) string {
-	switch all := slices.Contains(c.ExposeHeaders, "*"); {
-	case all && c.AllowCredentials:
-		return ""
-	case all:
-		return "*"
-	}
-	return strings.Join(c.ExposeHeaders, ", ")
 }
